@@ -13,7 +13,6 @@ import torch
 
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.network.keymap import StateDict, add_prefix, to_legacy
-from convnextpose_check.synthetic.archives import generated_epoch, write_archive
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
 
@@ -59,13 +58,6 @@ def save_to_bytes(content: Any, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def make_authors_archive(variant: Variant, folder: Path) -> bytes:
-    """A zip archive as the torch version of the authors writes it."""
-    path = folder / "authors"
-    write_archive(variant, seeded_state(variant.architecture, generated_epoch(variant)), path)
-    return path.read_bytes()
-
-
 def read_members(archive: bytes) -> dict[str, bytes]:
     """The members of a zip archive without their top folder and hidden files."""
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
@@ -77,15 +69,13 @@ def make_zip(
     members: Mapping[str, bytes],
     folder: str = "archive/",
     compression: int = zipfile.ZIP_STORED,
-    year: int = 2020,
+    date_time: tuple[int, ...] = (2020, 1, 1, 0, 0, 0),
 ) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in members.items():
             info = zipfile.ZipInfo(folder + name)
-            info.date_time = (year, 1, 1, 0, 0, 0)
-            if year < 1980:
-                info.date_time = (1980, 0, 0, 0, 0, 0)  # as stored by tools that set no date
+            info.date_time = date_time  # type: ignore[assignment]  # of six numbers
             archive.writestr(info, data, compression)
     return buffer.getvalue()
 
@@ -157,7 +147,7 @@ FORMS: dict[str, FormWriter] = {
     "shuffled": _file_form("a.pth", lambda a: make_zip(dict(reversed(read_members(a).items())))),
     "without_version": _form_without("version"),
     "without_byteorder": _form_without("byteorder"),
-    "before_1980": _zip_form(year=1970),
+    "without_date": _zip_form(date_time=(1980, 0, 0, 0, 0, 0)),
     "tar_around_pth": _file_form("a.tar", lambda a: make_tar({"snapshot_70.pth": a})),
     "tar_bz2_around_pth": _file_form("a.tar.bz2", lambda a: make_tar({"s.pth": a}, mode="w:bz2")),
     "tar_xz_around_pth": _file_form("a.tar.xz", lambda a: make_tar({"s.pth": a}, mode="w:xz")),

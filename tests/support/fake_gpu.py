@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,8 +13,8 @@ COPYING = {"aten::_to_copy", "aten::copy_"}
 SYNCHRONIZING = {"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero"}
 
 
-class _ListMode(TorchFunctionMode):
-    """Records Python lists copied to the device, which the dispatcher does not see."""
+class ListMode(TorchFunctionMode):
+    """Also records Python lists copied to the device, which the dispatcher does not see."""
 
     def __init__(self, device: FakeGpu) -> None:
         super().__init__()
@@ -38,15 +37,6 @@ class FakeGpu(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.waits: list[str] = []
-        self._lists = _ListMode(self)
-
-    def __enter__(self) -> Any:
-        self._lists.__enter__()  # type: ignore[no-untyped-call]
-        return super().__enter__()  # type: ignore[no-untyped-call]
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)  # type: ignore[no-untyped-call]
-        self._lists.__exit__(*error)  # type: ignore[no-untyped-call]
 
     def wait(self, why: str) -> None:
         self.waits.append(why)
@@ -71,13 +61,3 @@ class FakeGpu(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
         if is_synchronizing or (crosses and not is_async):
             self.wait(name)
         return answer
-
-
-@dataclass(frozen=True)
-class FakeEvent:
-    """Replaces a CUDA event on this device."""
-
-    device: FakeGpu
-
-    def synchronize(self) -> None:
-        self.device.wait("event")

@@ -25,23 +25,18 @@ if TYPE_CHECKING:
 
 PICTURES = ROOT / "fixtures" / "pictures"
 WIDTH_PX, HEIGHT_PX, SCALE = 1440, 720, 1.25
-MAX_BYTES = 100_000
-QUALITIES = (90, 80, 70, 60, 50, 40)
+QUALITY = 80
 ROTATION_STEPS, STEP_MS = 36, 120
 """Presses of an arrow key for a full rotation of the skeleton, and the time of each picture."""
 
 
 def draw_head(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
-    """The top of the report as WebP, at the best quality below ``MAX_BYTES``."""
+    """The top of the report as WebP."""
     open_page(chrome, report, WIDTH_PX, scheme)
     clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": HEIGHT_PX, "scale": SCALE}
-    for quality in QUALITIES:
-        wanted = {"format": "webp", "quality": quality, "clip": clip, "captureBeyondViewport": True}
-        answer = chrome.execute_cdp_cmd("Page.captureScreenshot", wanted)
-        picture = base64.b64decode(answer["data"])
-        if len(picture) < MAX_BYTES:
-            return picture
-    raise SystemExit(f"a picture has {len(picture):,} bytes: draw a smaller one")
+    wanted = {"format": "webp", "quality": QUALITY, "clip": clip, "captureBeyondViewport": True}
+    answer = chrome.execute_cdp_cmd("Page.captureScreenshot", wanted)
+    return base64.b64decode(answer["data"])
 
 
 def draw_rotation(chrome: webdriver.Chrome, report: Path) -> bytes:
@@ -56,7 +51,7 @@ def draw_rotation(chrome: webdriver.Chrome, report: Path) -> bytes:
     animation = io.BytesIO()
     frames[0].save(
         animation, "WEBP", save_all=True, append_images=frames[1:], duration=STEP_MS, loop=0,
-        quality=QUALITIES[1],
+        quality=QUALITY,
     )  # fmt: skip
     return animation.getvalue()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.paths import Outputs
+from convnextpose_check.plugin.required import list_required_tests
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import Results
 from convnextpose_check.settings.options import PREFIX
@@ -68,6 +69,14 @@ def isolate_environment(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("convnextpose_check.run.run.read_facts", lambda: FACTS)
     patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
     patch.chdir(ROOT)
+
+
+def require_only(patch: pytest.MonkeyPatch, *files: str) -> None:
+    """Require only the tests of these files."""
+    patch.setattr(
+        "convnextpose_check.plugin.suite.list_required_tests",
+        lambda run: tuple(test for test in list_required_tests(run) if test.startswith(files)),
+    )
 
 
 def own_model_arguments(inputs: Path, variants_file: Path | None = None) -> list[str]:

@@ -8,6 +8,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -276,14 +277,15 @@ def run_on_fake_gpu(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.Mo
     network = build_network(tiny, seeded_state(tiny, 1), torch.device("cpu"))
     optimized = OptimizedConvNeXtPose(network, device=torch.device("meta"))
 
-    monkeypatch.setattr(predictions, "record_event", lambda _: fake_gpu.FakeEvent(device))
+    event = SimpleNamespace(synchronize=lambda: device.wait("event"))
+    monkeypatch.setattr(predictions, "record_event", lambda _: event)
 
     def run(entries: dict[str, ModelEntry], devices: int = 1) -> Iterator[fake_gpu.FakeGpu]:
         repeated = repeat_samples(dataset, 3)
         measured = {name: Measurements.empty(len(repeated.samples), 2) for name in entries}
         batches = list_remaining_batches(measured.values(), 2)
         meta = make_conditions(workers=1, devices=(torch.device("meta"),) * devices)
-        with device:
+        with fake_gpu.ListMode(device), device:
             for _ in run_pass(entries, measured, repeated, meta, batches, lambda _: None):
                 yield device
         assert all(each.done.all() for each in measured.values())

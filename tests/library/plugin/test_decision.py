@@ -25,6 +25,7 @@ from tests.support.whole_runs import (
     CompletedRun,
     RunTests,
     own_model_arguments,
+    require_only,
     write_own_reference,
 )
 
@@ -53,13 +54,8 @@ def judge(
         shared_names = ("checkpoints", "devices", "models", "dataset", "evaluations")
         vars(session.run).update({name: vars(measured)[name] for name in shared_names})
 
-    def list_required_tests(*arguments: Any) -> tuple[str, ...]:
-        return tuple(
-            test for test in required.list_required_tests(*arguments) if test.startswith(FILES)
-        )
-
     monkeypatch.setattr(Session, "start", start_measured)
-    monkeypatch.setattr("convnextpose_check.plugin.suite.list_required_tests", list_required_tests)
+    require_only(monkeypatch, *FILES)
 
     def judge_in_process(*arguments: object, off_mm: float = 0.0, **given: Any) -> CompletedRun:
         reported = {"value": measured.evaluations["T"].error_mm + off_mm, "source": "a first run"}

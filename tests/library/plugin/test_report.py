@@ -14,29 +14,22 @@ from convnextpose_check.settings.options import read_settings
 from tests.support.results import example_results
 
 
-def print_lines(*problems: str) -> list[str]:
-    """Return the lines printed after the verdict of a run with these problems."""
+def test_print_report_wraps_text_but_no_command_and_counts_problems_after_the_tenth() -> None:
+    command = f"python -m convnextpose_check diagnose '{'a folder ' * 9}'"
+    long = f"{'word ' * 30}run:\n  {command}\nFailed: x."
+    problems = (long, *(f"problem {n}" for n in range(1, 11)))
+    results = add_decision(example_results(variants={}), problems, "")
     lines: list[str] = []
     terminal = SimpleNamespace(
         section=lambda title, **_: lines.append(f"== {title}"), write_line=lines.append
     )
     config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda _: terminal))
-    session = Session(open_published_run(read_settings({}, {})))
-    results = add_decision(example_results(variants={}), problems, "")
 
-    hooks.print_report(config, session, results)
+    hooks.print_report(config, Session(open_published_run(read_settings({}, {}))), results)
 
-    assert lines[:2] == [f"== ConvNeXtPose: {results.judged_models}", results.verdict]
-    return lines[2:]
-
-
-def test_print_report_wraps_text_but_no_command_and_counts_problems_after_the_tenth() -> None:
-    command = f"python -m convnextpose_check diagnose '{'a folder ' * 9}'"
-    long = f"{'word ' * 30}run:\n  {command}\nFailed: x."
-
-    title, wrapped, *others = print_lines(long, *(f"problem {n}" for n in range(1, 11)))
-
-    assert title == "== reasons why the run has not passed"
+    title, verdict, reasons, wrapped, *others = lines
+    assert (title, verdict) == ("== ConvNeXtPose: published models", results.verdict)
+    assert reasons == "== reasons why the run has not passed"
     *text, shown_command, end = wrapped.splitlines()
     assert max(map(len, text)) <= 80
     assert all(line.startswith("  ") for line in text[1:])

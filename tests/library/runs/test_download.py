@@ -14,22 +14,15 @@ from convnextpose_check.variants import Catalogue
 from tests.support.drive import QUOTA, Drive, html_response
 from tests.support.runs import make_run
 
-CLOSED_PORT = 1
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
 
 
 @pytest.fixture
-def variants_file(shared: Catalogue, tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.json"
-    path.write_bytes(msgspec.json.encode(shared))
-    return path
-
-
-@pytest.fixture
-def command(variants_file: Path, tmp_path: Path, nothing_set: Patch) -> list[str]:
+def command(shared: Catalogue, tmp_path: Path, nothing_set: Patch) -> list[str]:
     nothing_set.chdir(tmp_path)
-    return ["download", str(tmp_path / "weights"), "--variants-file", str(variants_file)]
+    (tmp_path / "tiny.json").write_bytes(msgspec.json.encode(shared))
+    return ["download", "--variants-file=tiny.json", str(tmp_path / "weights")]
 
 
 def test_download_prints_all_checkpoints(
@@ -65,10 +58,8 @@ def test_download_missing_checkpoint_exits_with_code_1(
 
 
 @pytest.mark.usefixtures("drive")
-def test_download_without_folder_uses_checkpoints(variants_file: Path, nothing_set: Patch) -> None:
-    nothing_set.chdir(variants_file.parent)
-
-    assert main(["download", "--variants-file", str(variants_file), "--variants", "XS"]) == 0
+def test_download_without_folder_uses_checkpoints(command: list[str]) -> None:
+    assert main([*command[:-1], "--variants", "XS"]) == 0
 
     assert Path("checkpoints", "ConvNeXtPose_XS.tar").is_file()
 
