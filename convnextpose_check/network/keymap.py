@@ -92,8 +92,8 @@ def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
 
 
 def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
-    """Add the DataParallel prefix, which the authors' code expects."""
-    return {DATA_PARALLEL_PREFIX + key: value for key, value in strip_prefix(state).items()}
+    """Add the DataParallel prefix, which the authors' code expects, to keys without a prefix."""
+    return {DATA_PARALLEL_PREFIX + key: value for key, value in state.items()}
 
 
 def _key_prefix(key: str) -> str:
