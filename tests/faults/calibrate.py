@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -72,46 +72,6 @@ KINDS: dict[Kind, str] = {
 
 SCORED_UNSEEN: tuple[Kind, ...] = ("later", "last")
 """The sets whose first answers, with the rules as they were, are recorded."""
-
-PATTERNS: dict[str, str] = {
-    "another training of the same variant": "weights are not",
-    "one tensor transposed": "weights are not",
-    "one head layer left at its initial values": "weights are not",
-    "trained further on other data": "weights are not",
-    "32 depth bins": "model of --network",
-    "BatchNorm without buffers": "model of --network",
-    "soft-argmax of the optimized model counts from 1": "shifted by .1.00 cells",
-    "every 63rd frame": "samples were evaluated",
-    "half of the samples": "samples were evaluated",
-    "BatchNorm's eps is 1e-3": "eps",
-    "align_corners=False in both networks": "align_corners",
-    "three upsamplings": "layers upsample|multiplied by (2|1.9)",
-    "joints of the next test frame": "test-frame offset of 1",
-    "one image replaced by another": "cop(y|ies) of",
-    "margin of 1.2": "boxes grow by 1.2|box sides are multiplied by",
-    "box not squared": "keep the sides",
-    "RootNet's boxes grown once more": "boxes grow twice|box",
-    "pixels divided by 255": "divided by 255",
-    "blue first": "blue first",
-    "mean and std swapped": "mean and std",
-    "border repeated instead of black": "border",
-    "left and right not swapped": "mirrored pass are not exchanged",
-    "x becomes W - x, without - 1": "x is shifted",
-    "flip test left out": "only the plain pass",
-    "shift of half a cell": "shifted by 0.5 cells",
-    "depth of 1.1 m before and behind the root": "depths are multiplied by 1.1",
-    "roots not subtracted": "roots are not subtracted",
-    "thorax not dropped": "Thorax",
-    "aligned under protocol 2": "aligned rigidly",
-    "joints compared with their mirror images": "left and right joints are exchanged",
-    "the root joint left out": "without Pelvis",
-    "root of the mean square": "root of the mean square",
-    "median instead of mean": "median of all errors",
-    "cameras of the other subject": "their boxes",
-    "cameras as of before June 2020": "their boxes|June 2020",
-    "two cameras swapped": "their boxes",
-}
-"""Pattern of the correct first finding, for each fault that the diagnosis was built for."""
 
 RIGHT_LINKS = {
     "images": {"inputs"}, "annotations": {"inputs"}, "boxes": {"inputs"}, "depths": {"inputs"},
@@ -231,12 +191,9 @@ class FaultRunner:
 
 def list_faults() -> Iterator[tuple[Any, ...]]:
     """Yields the arguments of ``grade_fault`` for all faults, unseen ones last."""
-    titles = set()
-    for fault in all_faults():
-        if fault.title in PATTERNS and fault.title not in titles:
-            titles.add(fault.title)
-            setting = {name: v for name, v in fault.setting.items() if name != "variant_name"}
-            yield "built for", fault.title, setting, fault.insert, PATTERNS[fault.title], None, {}
+    for fault in (fault for fault in all_faults() if fault.words):
+        setting = {name: v for name, v in fault.setting.items() if name != "variant_name"}
+        yield "built for", fault.title, setting, fault.insert, fault.words, None, {}
     for kind, faults in (("first", UNSEEN), ("later", LATER), ("last", LATEST)):
         for each in faults:
             setting = {} if each.boxes == "gt" else {"boxes": each.boxes}
@@ -244,34 +201,25 @@ def list_faults() -> Iterator[tuple[Any, ...]]:
             yield kind, each.title, setting, each.insert, each.words, links, each.place
 
 
-def list_sound_runs(runner: FaultRunner, draws: int) -> Mapping[str, Callable[[], list[Diagnosis]]]:
-    """Returns functions that diagnose runs without a fault, by setting.
+def diagnose_sound_run(runner: FaultRunner, setting: dict[str, Any]) -> list[Diagnosis]:
+    """Diagnose a run without a fault, against wrong references."""
+    finished, run = runner.evaluate("sound", setting, None)
+    every = np.arange(len(finished.saved.table))
+    prepare_replay = partial(open_replay, finished, run)
+    return [_diagnose_samples(finished, every, mm, prepare_replay) for mm in SHIFTS_MM]
 
-    Their references are wrong. For each of three seeds, ``draws`` bootstrap samples of takes are
-    diagnosed without a checkpoint.
-    """
 
-    def diagnose_setting(setting: dict[str, Any]) -> list[Diagnosis]:
-        finished, run = runner.evaluate("sound", setting, None)
-        every = np.arange(len(finished.saved.table))
-        prepare_replay = partial(open_replay, finished, run)
-        return [_diagnose_samples(finished, every, mm, prepare_replay) for mm in SHIFTS_MM]
-
-    def diagnose_seed(seed: int) -> list[Diagnosis]:
-        finished, _ = runner.evaluate("sound", {}, None)
-        table, rng = finished.saved.table, np.random.default_rng(seed)
-        takes = [np.flatnonzero(group.mask) for group in table.select_groups("take")]
-        drawn = [rng.integers(len(takes), size=len(takes)).tolist() for _ in range(draws)]
-        shifts_mm = [SHIFTS_MM[n % len(SHIFTS_MM)] for n in range(draws)]
-        return [
-            _diagnose_samples(finished, np.concatenate([takes[n] for n in order]), mm, lambda: None)
-            for order, mm in zip(drawn, shifts_mm, strict=True)
-        ]
-
-    settings = {
-        title: partial(diagnose_setting, setting) for title, setting in SOUND_SETTINGS.items()
-    }
-    return settings | {f"bootstrap of takes, seed {n}": partial(diagnose_seed, n) for n in range(3)}
+def diagnose_bootstrap_samples(runner: FaultRunner, draws: int, seed: int) -> list[Diagnosis]:
+    """Diagnose bootstrap samples of takes, without a checkpoint, against wrong references."""
+    finished, _ = runner.evaluate("sound", {}, None)
+    table, rng = finished.saved.table, np.random.default_rng(seed)
+    takes = [np.flatnonzero(group.mask) for group in table.select_groups("take")]
+    found = []
+    for number in range(draws):
+        drawn = np.concatenate([takes[n] for n in rng.integers(len(takes), size=len(takes))])
+        shift_mm = SHIFTS_MM[number % len(SHIFTS_MM)]
+        found.append(_diagnose_samples(finished, drawn, shift_mm, lambda: None))
+    return found
 
 
 def _diagnose_samples(
@@ -298,19 +246,14 @@ def format_tables(calibration: Calibration) -> str:
     """Returns the generated tables of the README."""
     lines = ["| faults of at least 1 mm | right | located | not explained | misleading | in all |",
              "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
-    answers_of: dict[str, list[Answer | None]] = {
-        title: [row.answer for row in calibration.rows if row.kind == kind]
-        for kind, title in KINDS.items()
-    }
-    for kind in SCORED_UNSEEN:
-        title = f"{KINDS[kind]}, when they were unseen"
-        answers_of[title] = [row.unseen_answer for row in calibration.rows if row.kind == kind]
-    for title, given in answers_of.items():
-        answers = Counter(given)
-        counts = [answers[a] for a in ("right", "located", "not explained", "misleading")]
-        if total := sum(counts):
-            cells = " | ".join(f"{n} ({n / total:.0%})" for n in counts)
-            lines.append(f"| {title} | {cells} | {total} |")
+    for kind, title in KINDS.items():
+        rows = [row for row in calibration.rows if row.kind == kind]
+        for when, given in (("", "answer"), (", when they were unseen", "unseen_answer")):
+            answers = Counter(getattr(row, given) for row in rows)
+            counts = [answers[a] for a in ("right", "located", "not explained", "misleading")]
+            if total := sum(counts):
+                cells = " | ".join(f"{n} ({n / total:.0%})" for n in counts)
+                lines.append(f"| {title}{when} | {cells} | {total} |")
     lines += ["", "| sound runs | with a cause | with a group | in all |", "|---|--:|--:|--:|"]
     lines += [f"| {t} | {c} | {p} | {n} |" for t, (n, c, p) in calibration.sound.items()]
     for answer in ("misleading", "not explained"):
@@ -386,7 +329,11 @@ def main() -> None:
                 else:
                     calibration.left_out[title] = answer
                 save(title, answer)
-        for title, diagnose in list_sound_runs(runner, given.redrawn).items():
+        diagnoses = {t: partial(diagnose_sound_run, runner, s) for t, s in SOUND_SETTINGS.items()}
+        for seed in range(3):
+            diagnose = partial(diagnose_bootstrap_samples, runner, given.redrawn, seed)
+            diagnoses[f"bootstrap of takes, seed {seed}"] = diagnose
+        for title, diagnose in diagnoses.items():
             if "sound" in given.sets and title not in calibration.sound:
                 calibration.sound[title] = count_findings(diagnose())
                 save(title, calibration.sound[title])

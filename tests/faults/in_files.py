@@ -13,97 +13,33 @@ from convnextpose_check.checkpoints.training_record import PROTOCOL_2_ITERATIONS
 from convnextpose_check.checks import archives, machine
 from convnextpose_check.network import keymap
 from convnextpose_check.synthetic.weights import initial_state
-from tests.faults.fault import fault
+from tests.faults import change
+from tests.faults.fault import Fault
 from tests.faults.scene import Scene
+
+State = dict[str, Any]
 
 SQUARE = "head.deconv_layers_2.pwconv.weight"
 """A tensor that has the same shape when it is transposed."""
 
 
-@fault("half a gigabyte of memory free", "machine", "check_memory")
-def no_memory(scene: Scene) -> None:
-    scene.patch.setattr(machine, "get_free_ram_gb", lambda: 0.5)
+def set_one_nan(state: State) -> None:
+    state[SQUARE] = state[SQUARE].clone()
+    state[SQUARE][5, 3] = float("nan")
 
 
-@fault("half a gigabyte of the disk free", "machine", "check_disk")
-def no_space(scene: Scene) -> None:
-    usage = SimpleNamespace(free=0.5 * machine.GB)
-    scene.patch.setattr(shutil, "disk_usage", lambda _folder: usage)
+def swap_mean_and_variance(state: State) -> None:
+    mean, variance = (f"backbone.norm.running_{name}" for name in ("mean", "var"))
+    state[mean], state[variance] = state[variance], state[mean]
 
 
-@fault("a file where the results folder should be", "machine", "check_can_write")
-def file_for_a_folder(scene: Scene) -> None:
-    (scene.folder / "out").write_bytes(b"")
+def reset_one_head_layer(scene: Scene) -> None:
+    initial = initial_state(scene.variant.architecture, seed=1)
+    layer = {key: tensor for key, tensor in initial.items() if "deconv_layers_3" in key}
+    scene.set_weights(lambda state: state.update(layer))
 
 
-@fault("weights of another variant, S for M", "archive", "check_holds_variant", variant_name="M")
-def weights_of_another_variant(scene: Scene) -> None:
-    scene.take_archive_of("S")
-
-
-@fault("another training of the same variant", "archive", "check_epoch")
-def another_training(scene: Scene) -> None:
-    scene.take_archive_of("XS")
-
-
-@fault("one weight is NaN", "archive", "check_weights_are_finite")
-def one_nan(scene: Scene) -> None:
-    def change(state: dict[str, Any]) -> None:
-        state[SQUARE] = state[SQUARE].clone()
-        state[SQUARE][5, 3] = float("nan")
-
-    scene.set_weights(change)
-
-
-@fault("a BatchNorm's mean and variance swapped", "archive", "check_batchnorm_variances")
-def mean_and_variance_swapped(scene: Scene) -> None:
-    def change(state: dict[str, Any]) -> None:
-        mean, variance = (f"backbone.norm.running_{name}" for name in ("mean", "var"))
-        state[mean], state[variance] = state[variance], state[mean]
-
-    scene.set_weights(change)
-
-
-@fault("one tensor transposed", "archive", "check_error_is_within")
-def one_tensor_transposed(scene: Scene) -> None:
-    def change(state: dict[str, Any]) -> None:
-        state[SQUARE] = state[SQUARE].transpose(0, 1).contiguous()
-
-    scene.set_weights(change)
-
-
-@fault("one head layer left at its initial values", "archive", "check_error_is_within")
-def one_head_layer_initial(scene: Scene) -> None:
-    def change(state: dict[str, Any]) -> None:
-        initial = initial_state(scene.variant.architecture, seed=1)
-        state |= {key: initial[key] for key in state if "deconv_layers_3" in key}
-
-    scene.set_weights(change)
-
-
-@fault("weights rounded to half precision", "archive", "check_error_is_within", variant_name="XS")
-def weights_in_half(scene: Scene) -> None:
-    def change(state: dict[str, Any]) -> None:
-        state |= {key: t.half().float() for key, t in state.items() if t.ndim == 4}
-
-    scene.set_weights(change)
-
-
-@fault("trained on six subjects", "archive", "check_training_record", variant_name="XS")
-def six_subjects(scene: Scene) -> None:
-    scene.set_content(lambda content: _set_counters(content, 69 * 23_487))
-
-
-@fault("trained further on other data", "archive", "check_training_record", variant_name="XS")
-def fine_tuned(scene: Scene) -> None:
-    def change(content: dict[str, Any]) -> None:
-        _set_counters(content, 69 * PROTOCOL_2_ITERATIONS + 3 * 5_000)
-        content["epoch"] += 3
-
-    scene.set_content(change)
-
-
-def _set_counters(content: dict[str, Any], count: int) -> None:
+def set_counters(content: State, count: int) -> None:
     """Set the counters of all BatchNorms and of the optimizer."""
     for key in content["network"]:
         if key.endswith("num_batches_tracked"):
@@ -112,38 +48,64 @@ def _set_counters(content: dict[str, Any], count: int) -> None:
         each["step"] = torch.tensor(float(count))
 
 
-@fault("one weight another in its last bit", "archive", "check_published_tensors")
-def last_bit(scene: Scene) -> None:
-    def change(state: dict[str, Any]) -> None:
-        weight = state["backbone.stages.2.3.pwconv1.weight"].clone()
-        weight[7, 5] = torch.nextafter(weight[7, 5], torch.tensor(torch.inf))
-        state["backbone.stages.2.3.pwconv1.weight"] = weight
-
-    scene.set_weights(change)
+def train_further(content: State) -> None:
+    set_counters(content, 69 * PROTOCOL_2_ITERATIONS + 3 * 5_000)
+    content["epoch"] += 3
 
 
-@fault("norm and pwconv swapped", "key map", "check_holds_variant", variant_name="M")
-def norm_and_pwconv_swapped(scene: Scene) -> None:
-    swapped = {"0": "dwconv", "1": "pwconv", "2": "norm"}
-    scene.patch.setattr(keymap, "LEGACY_TO_MODERN", swapped)
+def change_last_bit(state: State) -> None:
+    weight = state["backbone.stages.2.3.pwconv1.weight"].clone()
+    weight[7, 5] = torch.nextafter(weight[7, 5], torch.tensor(torch.inf))
+    state["backbone.stages.2.3.pwconv1.weight"] = weight
 
 
-@fault(
-    "keys renamed wherever they hold .0.", "key map", "check_key_map_round_trip", variant_name="M"
-)
-def renamed_by_substring(scene: Scene) -> None:
-    def renamed(state: dict[str, Any]) -> dict[str, Any]:
-        return {
-            key.replace(".0.", ".dwconv.").replace(".1.", ".norm.").replace(".2.", ".pwconv."): each
-            for key, each in state.items()
-        }
-
-    scene.patch.setattr(archives, "to_modern", renamed)
+def rename_by_substring(state: State) -> State:
+    return {
+        key.replace(".0.", ".dwconv.").replace(".1.", ".norm.").replace(".2.", ".pwconv."): each
+        for key, each in state.items()
+    }
 
 
-@fault("written in half precision", "snapshot", "check_snapshot")
-def snapshot_in_half(scene: Scene) -> None:
-    def halved(state: dict[str, Any]) -> dict[str, Any]:
-        return {key: tensor.half() for key, tensor in keymap.add_prefix(state).items()}
-
-    scene.patch.setattr(snapshots, "add_prefix", halved)
+FAULTS = [
+    Fault("half a gigabyte of memory free", "machine",
+          change.attribute(machine, "get_free_ram_gb", lambda: 0.5), "check_memory"),
+    Fault("half a gigabyte of the disk free", "machine",
+          change.attribute(shutil, "disk_usage", lambda _folder:
+                           SimpleNamespace(free=0.5 * machine.GB)),
+          "check_disk"),
+    Fault("a file where the results folder should be", "machine",
+          lambda scene: (scene.folder / "out").touch(), "check_can_write"),
+    Fault("weights of another variant, S for M", "archive",
+          lambda scene: scene.take_archive_of("S"), "check_holds_variant", {"variant_name": "M"}),
+    Fault("another training of the same variant", "archive",
+          lambda scene: scene.take_archive_of("XS"), "check_epoch", words="weights are not"),
+    Fault("one weight is NaN", "archive", change.weights(set_one_nan), "check_weights_are_finite"),
+    Fault("a BatchNorm's mean and variance swapped", "archive",
+          change.weights(swap_mean_and_variance), "check_batchnorm_variances"),
+    Fault("one tensor transposed", "archive",
+          change.weights(lambda state: state.update(
+              {SQUARE: state[SQUARE].transpose(0, 1).contiguous()})), words="weights are not"),
+    Fault("one head layer left at its initial values", "archive", reset_one_head_layer,
+          words="weights are not"),
+    Fault("weights rounded to half precision", "archive",
+          change.weights(lambda state: state.update(
+              {key: t.half().float() for key, t in state.items() if t.ndim == 4})),
+          setting={"variant_name": "XS"}),
+    Fault("trained on six subjects", "archive",
+          lambda scene: scene.set_content(lambda content: set_counters(content, 69 * 23_487)),
+          "check_training_record", {"variant_name": "XS"}),
+    Fault("trained further on other data", "archive",
+          lambda scene: scene.set_content(train_further), "check_training_record",
+          {"variant_name": "XS"}, words="weights are not"),
+    Fault("one weight another in its last bit", "archive", change.weights(change_last_bit),
+          "check_published_tensors"),
+    Fault("norm and pwconv swapped", "key map",
+          change.attribute(keymap, "LEGACY_TO_MODERN", {"0": "dwconv", "1": "pwconv", "2": "norm"}),
+          "check_holds_variant", {"variant_name": "M"}),
+    Fault("keys renamed wherever they hold .0.", "key map",
+          change.attribute(archives, "to_modern", rename_by_substring), "check_key_map_round_trip",
+          {"variant_name": "M"}),
+    Fault("written in half precision", "snapshot",
+          change.result(snapshots, "add_prefix", lambda state:
+                        {key: tensor.half() for key, tensor in state.items()}), "check_snapshot"),
+]  # fmt: skip

@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from msgspec.structs import replace
 from torch import Tensor
 from torch.nn import BatchNorm2d
-from torch.nn.functional import interpolate
 
-from convnextpose_check.network import layout
-from convnextpose_check.network import optimized as optimized_model
+from convnextpose_check.network import optimized, reference
 from convnextpose_check.network.reference import ConvNeXtPose
-from convnextpose_check.run import models as models_of_run
+from convnextpose_check.run import models
 from convnextpose_check.synthetic.reference import synthetic_catalogue
-from tests.faults.fault import fault
-from tests.faults.scene import Scene
-
-
-@fault("two upsamplings", "network", "check_count", variant_name="M")
-def two_upsamplings(scene: Scene) -> None:
-    scene.set_architecture(head_upsamplings=2)
-
-
-@fault("three upsamplings", "network", "check_reported_value", variant_name="XS")
-def three_upsamplings(scene: Scene) -> None:
-    scene.set_architecture(head_upsamplings=3)
-
-
-@fault("17 joints", "network", "check_count", variant_name="XS")
-def seventeen_joints(scene: Scene) -> None:
-    scene.network = f"{__name__}:build_seventeen_joints"
-
-
-@fault("32 depth bins", "network", "check_reported_value", variant_name="L")
-def thirty_two_bins(scene: Scene) -> None:
-    scene.network = f"{__name__}:build_thirty_two_bins"
-
-
-@fault("BatchNorm without buffers", "network", "check_reported_value", variant_name="S")
-@fault("BatchNorm without buffers", "network", "check_count", variant_name="S")
-def norms_without_buffers(scene: Scene) -> None:
-    scene.network = f"{__name__}:build_norms_without_buffers"
+from tests.faults import change
+from tests.faults.fault import Fault
 
 
 def build_seventeen_joints(variant: str) -> ConvNeXtPose:
@@ -72,61 +43,51 @@ def _build(variant: str, **changes: int) -> ConvNeXtPose:
         return ConvNeXtPose(replace(synthetic_catalogue()[variant].architecture, **changes))
 
 
-@fault("heatmaps read as (depth, joint)", "network", "check_heatmap_grid")
-def joint_and_depth_swapped(scene: Scene) -> None:
-    heatmaps = ConvNeXtPose.heatmaps
-
-    def swapped(self: ConvNeXtPose, crops: Tensor) -> Tensor:
-        a = self.architecture
-        maps = heatmaps(self, crops)
-        return maps.reshape(-1, a.depth_bins, a.joints, *maps.shape[-2:])
-
-    scene.patch.setattr(ConvNeXtPose, "heatmaps", swapped)
+def swap_joint_and_depth(original: Any, network: ConvNeXtPose, crops: Tensor) -> Tensor:
+    a, maps = network.architecture, original(network, crops)
+    swapped: Tensor = maps.reshape(-1, a.depth_bins, a.joints, *maps.shape[-2:])
+    return swapped
 
 
-@fault("BatchNorm of the reference model left in training mode", "network", "check_networks_agree")
-def left_in_training_mode(scene: Scene) -> None:
-    _after_building(scene, lambda network: network.train())
+def set_eps(network: ConvNeXtPose) -> ConvNeXtPose:
+    for module in network.modules():
+        if isinstance(module, BatchNorm2d):
+            module.eps = 1e-3
+    return network
 
 
-@fault("BatchNorm's eps is 1e-3", "network", "check_error_is_within")
-def another_eps(scene: Scene) -> None:
-    def change(network: ConvNeXtPose) -> None:
-        for module in network.modules():
-            if isinstance(module, BatchNorm2d):
-                module.eps = 1e-3
-
-    _after_building(scene, change)
+def leave_corners_unaligned(original: Any, x: Tensor, **options: Any) -> Any:
+    return original(x, **options | {"align_corners": False})
 
 
-@fault("align_corners=False in the reference model", "network", "check_networks_agree")
-def corners_not_aligned_in_one(scene: Scene) -> None:
-    _disable_align_corners(scene, "reference")
-
-
-@fault("align_corners=False in both networks", "network", "check_error_is_within")
-def corners_not_aligned(scene: Scene) -> None:
-    _disable_align_corners(scene, "reference", "optimized")
-
-
-@fault("soft-argmax of the optimized model counts from 1", "network", "check_networks_agree")
-def cells_from_one(scene: Scene) -> None:
-    indices = optimized_model._indices
-    scene.patch.setattr(optimized_model, "_indices", lambda volume, dim: indices(volume, dim) + 1)
-
-
-def _after_building(scene: Scene, change: Callable[[ConvNeXtPose], object]) -> None:
-    def built(*arguments: Any) -> ConvNeXtPose:
-        network = layout.build_network(*arguments)
-        change(network)
-        return network
-
-    scene.patch.setattr(models_of_run, "build_network", built)
-
-
-def _disable_align_corners(scene: Scene, *modules: str) -> None:
-    def unaligned(x: Tensor, **options: Any) -> Tensor:
-        return interpolate(x, **(options | {"align_corners": False}))
-
-    for module in modules:
-        scene.patch.setattr(f"convnextpose_check.network.{module}.interpolate", unaligned)
+without_buffers = change.network(f"{__name__}:build_norms_without_buffers")
+FAULTS = [
+    Fault("two upsamplings", "network", lambda scene: scene.set_architecture(head_upsamplings=2),
+          "check_count", {"variant_name": "M"}),
+    Fault("three upsamplings", "network", lambda scene: scene.set_architecture(head_upsamplings=3),
+          "check_reported_value", {"variant_name": "XS"},
+          words="layers upsample|multiplied by (2|1.9)"),
+    Fault("17 joints", "network", change.network(f"{__name__}:build_seventeen_joints"),
+          "check_count", {"variant_name": "XS"}),
+    Fault("32 depth bins", "network", change.network(f"{__name__}:build_thirty_two_bins"),
+          "check_reported_value", {"variant_name": "L"}, words="model of --network"),
+    Fault("BatchNorm without buffers", "network", without_buffers, "check_count",
+          {"variant_name": "S"}, words="model of --network"),
+    Fault("BatchNorm without buffers", "network", without_buffers, "check_reported_value",
+          {"variant_name": "S"}),
+    Fault("heatmaps read as (depth, joint)", "network",
+          change.function("heatmaps", swap_joint_and_depth, ConvNeXtPose), "check_heatmap_grid"),
+    Fault("BatchNorm of the reference model left in training mode", "network",
+          change.result(models, "build_network", lambda network: network.train()),
+          "check_networks_agree"),
+    Fault("BatchNorm's eps is 1e-3", "network", change.result(models, "build_network", set_eps),
+          words="eps"),
+    Fault("align_corners=False in the reference model", "network",
+          change.function("interpolate", leave_corners_unaligned, reference),
+          "check_networks_agree"),
+    Fault("align_corners=False in both networks", "network",
+          change.network_function("interpolate", leave_corners_unaligned), words="align_corners"),
+    Fault("soft-argmax of the optimized model counts from 1", "network",
+          change.result(optimized, "_indices", lambda indices: indices + 1), "check_networks_agree",
+          words="shifted by .1.00 cells"),
+]  # fmt: skip

@@ -29,7 +29,6 @@ from tests.faults.scene import Scene
 from tests.support.memoize import memoize_predictions
 from tests.support.texts import replace_marked_section
 
-ROOT = Path(__file__).parents[2]
 README = Path(__file__).with_name("README.md")
 FAULTS_FILE = Path(__file__).with_name("faults.json")
 ABOUT = (
@@ -145,7 +144,7 @@ def with_table(readme: str, table: FaultTable) -> str:
 
 def main() -> None:
     """Measure every fault; nothing is written if a check misses one of them."""
-    fixtures = ROOT / "fixtures"
+    fixtures = README.parents[2] / "fixtures"
     synthetic = cached_synthetic_data(fixtures, sys.stderr)
     faults, records = all_faults(), []
     with (

@@ -44,7 +44,7 @@ def _remembered() -> Iterator[None]:
     [
         pytest.param(
             fault,
-            id=f"{fault.check}-{fault.insert.__name__}",
+            id=f"{fault.check}-{fault.title}",
             marks=[] if fault in QUICK else [pytest.mark.slow],
         )
         for fault in FAULTS
