@@ -60,10 +60,6 @@ MAX_NUMBER_BYTES = 8
 MAX_INTEGER = 1 << 63
 """Larger integers can be chosen with equal hashes; a dict with such keys takes minutes."""
 
-SAVE_AGAIN = (
-    "Do not load this file in another way; if it is your own, save only its epoch and network again"
-)
-
 
 class _Object(Enum):
     """Placeholders for objects of which only the kind matters."""
@@ -106,7 +102,11 @@ _OPERANDS = {"APPEND": 1, "SETITEM": 2, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def _unusual_pickle(what: str) -> RefusedError:
-    return RefusedError(f"has a data.pkl {what}", remedy=SAVE_AGAIN)
+    return RefusedError(
+        f"has a data.pkl {what}",
+        remedy="Do not load this file in another way; if it is your own, save only its epoch and"
+        " network again",
+    )
 
 
 def check_pickle(pickle: bytes, storages: Mapping[str, int]) -> None:

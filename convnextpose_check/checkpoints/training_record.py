@@ -57,7 +57,7 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
     if len(counts) > 1:
         counted = f"steps {_format_counters(steps)}, batches {_format_counters(batches)}"
         return TrainingRecord(f"not from a single training: {counted}", counted)
-    count, counted = counts[0], f"{_format_count(counts[0])} iterations"
+    count, counted = counts[0], f"{counts[0]:,.12g} iterations"
     if checkpoint.epoch is None:
         return TrainingRecord(f"{counted}, number of epochs unknown", counted, is_recorded=False)
     epochs = checkpoint.epoch + 1
@@ -65,9 +65,11 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
         product = f"{epochs} x {count / epochs:,.1f}"
         return TrainingRecord(f"not {epochs} equal epochs: {counted} are {product}", product)
     iterations = int(count // epochs)
-    title = "another training set or batch size"
-    if iterations == PROTOCOL_2_ITERATIONS:
-        title = "five subjects with the authors' data loaders (protocol 2)"
+    title = (
+        "five subjects with the authors' data loaders (protocol 2)"
+        if iterations == PROTOCOL_2_ITERATIONS
+        else "another training set or batch size"
+    )
     product = f"{epochs} x {iterations:,}"
     return TrainingRecord(f"{product} iterations: {title}", product, iterations)
 
@@ -81,12 +83,8 @@ def describe_metadata(checkpoint: Checkpoint) -> str:
 
 def _format_counters(counters: Counter[float]) -> str:
     """Format as ``1,346,328 (18 x), 5 (1 x)``, the most frequent first."""
-    listed = [f"{_format_count(n)} ({times} x)" for n, times in counters.most_common(3)]
+    listed = [f"{n:,.12g} ({times} x)" for n, times in counters.most_common(3)]
     return ", ".join(listed + ["..."] * (len(counters) > 3)) or NOT_RECORDED
-
-
-def _format_count(count: float) -> str:
-    return f"{int(count):,}" if count == count // 1 else str(count)
 
 
 def format_epoch(known: ReportedCount | None, epoch: int | None) -> str:

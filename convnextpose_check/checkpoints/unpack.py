@@ -165,10 +165,8 @@ def recognize_container(head: bytes, file_name: str = "") -> str:
         return found.name
     if found.name == "web page":
         page = recognize_page(head)
-        problem = page.description if page else "not a known page of Google Drive"
-        problem = f"is a web page, not a checkpoint: {problem}"
-        remedy = page.remedy if page else DOWNLOAD_BY_HAND
-        raise RefusedError(problem, ErrorCode.HTML_PAGE, remedy)
+        problem = f"is a web page, not a checkpoint{f': {page.description}' if page else ''}"
+        raise RefusedError(problem, ErrorCode.HTML_PAGE, page.remedy if page else DOWNLOAD_BY_HAND)
     code = ErrorCode.DAMAGED if found.name in ("empty", "zeros") else ErrorCode.NOT_A_CHECKPOINT
     problem = f"is {found.description}: expected {EXPECTED}"
     raise RefusedError(problem, code, found.remedy or PASS_CHECKPOINT)
@@ -199,19 +197,14 @@ def _find_checkpoint(members: list[Member]) -> Member | io.BytesIO:
         raise RefusedError(f"contains {quote('/'.join(repeated[0]))} more than once")
     pickles = [member for member in members if member.parts[-1] == "data.pkl"]
     inner = [m for m in members if m.name.lower().endswith(CHECKPOINT_SUFFIXES)]
-    if not pickles + inner:
+    found = pickles + inner
+    if len(found) != 1:
+        listed = ", ".join(quote(member.name) for member in found[:4]) or "no checkpoint"
         raise RefusedError(
-            "contains neither data.pkl, which torch.save writes in every checkpoint, nor"
-            " safetensors",
-            ErrorCode.NOT_A_CHECKPOINT,
+            f"contains {listed}: expected one data.pkl, which torch.save writes in every"
+            " checkpoint, or one archive or safetensors file",
+            ErrorCode.AMBIGUOUS if found else ErrorCode.NOT_A_CHECKPOINT,
             PASS_CHECKPOINT,
-        )
-    if len(several := pickles + inner) > 1:
-        listed = ", ".join(quote(member.name) for member in several[:4])
-        raise RefusedError(
-            f"contains {len(several)} checkpoints ({listed})",
-            ErrorCode.AMBIGUOUS,
-            "Unpack it and pass the right one",
         )
     if inner:
         return inner[0]

@@ -40,8 +40,7 @@ def decode_json(content: bytes | msgspec.Raw, type_: type[T], path: Path, positi
         return msgspec.json.decode(replace_nonfinite(bytes(content)), type=type_)
     except DECODE_ERRORS as error:
         problem = str(error).replace("got `null`", "got null, NaN or infinity")
-        is_other_data = isinstance(error, msgspec.ValidationError)
-        remedy = GET_ORIGINAL if is_other_data else DOWNLOAD_AGAIN
+        remedy = GET_ORIGINAL if isinstance(error, msgspec.ValidationError) else DOWNLOAD_AGAIN
         raise bad_annotations(path, f"{problem}{position}", remedy) from None
 
 

@@ -72,7 +72,7 @@ def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
         start = stream.tell()
         try:
             return _select(_read_pieces(stream), is_selected)
-        except (*DECODE_ERRORS, _OtherLayoutError):
+        except DECODE_ERRORS:
             stream.seek(start)
             whole = decode_json(stream.read(), Listing, path)
     return _select([whole], is_selected)
@@ -91,10 +91,6 @@ def _select(pieces: Iterable[Listing], is_selected: Callable[[Image], bool]) -> 
     return Listing(images, annotations)
 
 
-class _OtherLayoutError(Exception):
-    """The file is not laid out like the published ones."""
-
-
 _START = re.compile(rb'\s*\{\s*"images"\s*:\s*\[')
 _MIDDLE = re.compile(rb'\]\s*,\s*"annotations"\s*:\s*\[')
 _END = re.compile(rb"\]\s*\}\s*\Z")
@@ -105,19 +101,20 @@ def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
     """Decode the lists in pieces that are split between two entries.
 
     A split inside a string or a nested list, at what looks like the end of an entry, leaves a piece
-    that is not JSON: a piece that can be decoded consists of whole entries.
+    that is not JSON: a piece that can be decoded consists of whole entries. Raises one of
+    ``DECODE_ERRORS`` also for a file that is not laid out like the published ones.
     """
     images = msgspec.json.Decoder(list[Image])
     annotations = msgspec.json.Decoder(list[Annotation])
     rest = stream.read(PIECE_BYTES)
     if not (start := _START.match(rest)):
-        raise _OtherLayoutError
+        raise msgspec.DecodeError
     rest = rest[start.end() :]
     while not (middle := _MIDDLE.search(rest)):
         piece, rest = _split_at_last_entry(rest)
         yield Listing(images.decode(_as_list(piece)), [])
         if not (more := stream.read(PIECE_BYTES)):
-            raise _OtherLayoutError
+            raise msgspec.DecodeError
         rest += more
     yield Listing(images.decode(_as_list(rest[: middle.start()])), [])
     rest = rest[middle.end() :]
@@ -125,14 +122,14 @@ def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
         piece, rest = _split_at_last_entry(rest + more)
         yield Listing([], annotations.decode(_as_list(piece)))
     if not (end := _END.search(rest)):
-        raise _OtherLayoutError
+        raise msgspec.DecodeError
     yield Listing([], annotations.decode(_as_list(rest[: end.start()])))
 
 
 def _split_at_last_entry(content: bytes) -> tuple[bytes, bytes]:
     """Split the content between its last two entries."""
     if not (found := _LAST.match(content)):
-        raise _OtherLayoutError
+        raise msgspec.DecodeError
     return content[: found.end(1)], content[found.end() :]
 
 
@@ -148,6 +145,9 @@ _FILE_NAME = re.compile(
 
 _Joints = dict[str, dict[str, dict[str, msgspec.Raw]]]
 _Point = tuple[float | None, float | None, float | None]
+_Points = Annotated[
+    list[_Point], msgspec.Meta(min_length=ANNOTATED_JOINTS, max_length=ANNOTATED_JOINTS)
+]
 _Row = tuple[Number, Number, Number]
 _Positive = Annotated[float, msgspec.Meta(ge=1, le=1e9)]
 
@@ -211,10 +211,7 @@ class SubjectFiles:
         if (raw := self._joints.get(key)) is None:
             return None
         position = f" of action {image.action_idx}, {image.subaction_idx}, frame {image.frame_idx}"
-        joints = decode_json(raw, list[_Point], self.joints_file, position)
-        if len(joints) != ANNOTATED_JOINTS:
-            problem = f"{len(joints)} joints{position}: expected {ANNOTATED_JOINTS}"
-            raise bad_annotations(self.joints_file, problem)
+        joints = decode_json(raw, _Points, self.joints_file, position)
         with np.errstate(over="ignore"):  # as in the authors' code, inf if too large for float32
             return np.array(joints, dtype=np.float32)
 

@@ -23,7 +23,6 @@ from convnextpose_check.files.folders import (
 PARTS = ("data", "camera", "joint_3d")
 
 ROOTNET_FILE = "bbox_root_human36m_output.json"
-_SUBJECTS_OF_ROOTNET_FOLDER = re.compile(r"Subject ([\d,]+) \(trained on")
 
 OUTDATED_FILE = re.compile(r"Human36M_subject\d+\.json")
 """The authors' name until 2019, when one file had all annotations of a subject."""
@@ -64,8 +63,8 @@ class Layout:
         Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``.
         """
         wanted = ",".join(map(str, subjects))
-        matches = [(_SUBJECTS_OF_ROOTNET_FOLDER.search(str(path)), path) for path in self.rootnet]
-        found = [path for match, path in matches if match and match[1] == wanted] or self.rootnet
+        start = f"Subject {wanted} (trained on"
+        found = [path for path in self.rootnet if start in str(path)] or self.rootnet
         if found and all(is_same_content(found[0], other) for other in found[1:]):
             return found[0]
         if not found:

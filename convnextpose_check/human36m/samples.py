@@ -36,9 +36,6 @@ from convnextpose_check.variants import Protocol
 
 BoxSource = Literal["gt", "rootnet"]
 
-MAX_DISTANCE_MM = 1e6
-"""One kilometer; all joints in Human3.6M are closer to their camera."""
-
 
 class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The test subjects of a protocol and the number of its samples.
@@ -285,7 +282,7 @@ def _make_sample(
         raise _UnusableError("its joints are missing")
     with np.errstate(over="ignore", invalid="ignore"):  # NaN and infinity are excluded below
         joints_cam_mm = world_to_camera(append_thorax(joints_world_mm), camera)
-    if not (np.abs(joints_cam_mm) < MAX_DISTANCE_MM).all() or joints_cam_mm[:, 2].min() <= 0:
+    if not (np.abs(joints_cam_mm) < 1e6).all() or joints_cam_mm[:, 2].min() <= 0:
         raise _UnusableError("a joint is behind the camera, or not within a kilometer of it")
     sides_px = None
     if boxes == "gt":

@@ -32,7 +32,7 @@ EXPECTED = "package.module:factory, exports/{variant}.onnx or exports/{variant}.
 
 def parse_specification(text: str) -> str:
     """Return the value of ``--network``; raises ``ValueError`` with the expected forms."""
-    if text.endswith(EXPORT_SUFFIXES) or re.fullmatch(r"[\w.]+:[\w.]+", text):
+    if text.endswith(EXPORT_SUFFIXES) or re.fullmatch(r"[\w.]+:\w+", text):
         return text
     raise ValueError(EXPECTED)
 
@@ -60,20 +60,19 @@ def build_module(specification: str, variant: str, folder: Path | None = None) -
         sys.path.append(str(folder))
     name, _, attribute = specification.partition(":")
     try:
-        factory: Any = importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if not f"{name}.".startswith(f"{error.name}."):  # an import in the user's module
             raise
         raise bad_network(specification, f"it cannot be imported: {error}") from None
-    for part in attribute.split("."):
-        factory = getattr(factory, part, None)
+    factory = getattr(module, attribute, None)
     if factory is None:
         raise bad_network(specification, f"module {name} has no '{attribute}'")
-    module = factory(variant)
-    if not isinstance(module, torch.nn.Module):
-        problem = f"it returned a {type(module).__name__}: expected a torch.nn.Module"
+    built = factory(variant)
+    if not isinstance(built, torch.nn.Module):
+        problem = f"it returned a {type(built).__name__}: expected a torch.nn.Module"
         raise bad_network(specification, problem)
-    return module
+    return built
 
 
 def has_published_layout(module: Module, architecture: Architecture) -> bool:
@@ -123,16 +122,16 @@ class UserNetwork:
         joints, (columns, rows, bins) = self.architecture.joints, self.architecture.grid_whd
         volumes = (images, joints, bins, rows, columns)
         flat = (images, joints * bins, rows, columns)
-        description = f"a {type(output).__name__}"
         if isinstance(output, torch.Tensor):
             if output.shape == (images, joints, 3):
                 return output.float()
             if output.shape in (volumes, flat):
                 return soft_argmax(output.float().reshape(volumes))
-            description = f"a tensor of shape {tuple(output.shape)}"
+        shape = tuple(getattr(output, "shape", ()))
         raise bad_network(
             self.specification,
-            f"it returned {description}: expected ({images}, {joints}, 3) cells or {flat} heatmaps",
+            f"it returned a {type(output).__name__} of shape {shape}: expected"
+            f" ({images}, {joints}, 3) cells or {flat} heatmaps",
         )
 
 

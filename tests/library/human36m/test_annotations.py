@@ -52,7 +52,7 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[HandmadeDataset], object]]] = [
     ("joint_3d", "`$[4]` of action 2, 1, frame 64", lambda m: m.frame(102)[4].pop()),
     ("joint_3d", "`$[4][0]` of action 2, 1, frame 64",
      lambda m: m.frame(102)[4].__setitem__(0, "x")),
-    ("joint_3d", "16 joints of action 2, 1, frame 64: expected 17", lambda m: m.frame(102).pop()),
+    ("joint_3d", "of length >= 17 of action 2, 1, frame 64", lambda m: m.frame(102).pop()),
     ("camera", "Expected `object`, got `int` - at `$[...]`",
      lambda m: m.cameras[9].update({"1": 5})),
     ("camera", "missing required field `R`", lambda m: m.cameras[9]["1"].pop("R")),
