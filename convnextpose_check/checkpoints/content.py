@@ -82,15 +82,11 @@ def _find_network(saved: Any) -> Any:
     inside = saved if _is_dict(saved) else {}
     if "network" in inside:
         return inside["network"]
-    found = [("bare state dict", saved)] if _is_state_dict(saved) else []
-    for key, value in dict.items(inside):
-        if _is_state_dict(value):
-            found.append((f"state dict under {quote(str(key))}", value))
+    found = [value for value in (saved, *dict.values(inside)) if _is_state_dict(value)]
     if len(found) == 1:
-        return found[0][1]
-    listed = ", ".join(where for where, _ in found[:4]) or "no state dict"
+        return found[0]
     raise RefusedError(
-        f"contains {listed}: expected one under 'network'",
+        f"contains {len(found)} state dicts: expected one under 'network'",
         ErrorCode.AMBIGUOUS if found else ErrorCode.NOT_A_CHECKPOINT,
         "Pass the training snapshot, or save the state dict of the network alone",
     )

@@ -88,26 +88,28 @@ class CheckpointFiles:
 
     def _find_by_content(self, variant: str) -> list[Checkpoint]:
         """Load files with other names; return those with the variant's tensor shapes."""
-        found, reasons = [], list(self.found.skipped)
-        for path in (path for path in self.candidates if self.claimed_variant(path) is None):
-            content = self._identify(path)
-            if isinstance(content, str):
-                reasons.append(content)
-            elif variant in identify_variants(content.state, self.catalogue):
-                found.append(content)
-        if not found:
-            # Without candidates, all variants have the same message, which is shown once.
-            what = f"checkpoint of {variant}" if self.candidates else "checkpoint"
-            raise ConvNeXtPoseCheckError(
-                ErrorCode.CHECKPOINT_NOT_FOUND,
-                f"no {what} in {_join(self.paths) or 'any folder'}: found"
-                f" {_join(self.candidates) or 'nothing like a checkpoint'}"
-                + "; " * bool(reasons)
-                + _join(reasons, "; "),
-                PASS_CHECKPOINTS,
-                command=DOWNLOAD,
-            )
-        return found
+        others = [path for path in self.candidates if self.claimed_variant(path) is None]
+        contents = [self._identify(path) for path in others]
+        found = [
+            content
+            for content in contents
+            if isinstance(content, Checkpoint)
+            and variant in identify_variants(content.state, self.catalogue)
+        ]
+        if found:
+            return found
+        reasons = [*self.found.skipped, *(each for each in contents if isinstance(each, str))]
+        # Without candidates, all variants have the same message, which is shown once.
+        what = f"checkpoint of {variant}" if self.candidates else "checkpoint"
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.CHECKPOINT_NOT_FOUND,
+            f"no {what} in {_join(self.paths) or 'any folder'}: found"
+            f" {_join(self.candidates) or 'nothing like a checkpoint'}"
+            + "; " * bool(reasons)
+            + _join(reasons, "; "),
+            PASS_CHECKPOINTS,
+            command=DOWNLOAD,
+        )
 
     def _identify(self, path: Path) -> Checkpoint | str:
         """The checkpoint in the file, or why it is not a checkpoint of any variant."""

@@ -246,12 +246,13 @@ def load_dataset(
 
 def _find_conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, Path], ...]:
     """The image used and another one, for each sample with different images."""
-    conflicts = {}
-    for sample in samples:
-        if len(layout.sequences[sample.sequence]) > 1:
-            for path, _ in layout.find_copies(sample.sequence, sample.path.name):
-                if not is_same_content(sample.path, path):
-                    conflicts[sample.path] = path
+    conflicts = {
+        sample.path: path
+        for sample in samples
+        if len(layout.sequences[sample.sequence]) > 1
+        for path, _ in layout.find_copies(sample.sequence, sample.path.name)
+        if not is_same_content(sample.path, path)
+    }
     return tuple(conflicts.items())
 
 

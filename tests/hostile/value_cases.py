@@ -61,7 +61,7 @@ SNAPSHOTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "two": (
         lambda: {"a": {"w": _plain()}, "b": {"w": _plain()}},
         "ambiguous",
-        "'a', state dict under 'b'",
+        "2 state dicts",
     ),
     "damaged": (
         lambda: {"epoch": 1, "network": {}, "w": _plain()},
