@@ -32,6 +32,7 @@ from tests.support.whole_runs import (
 OK, FAILED = 0, 1
 COUNT = "test_parameter_count[published-T]"
 GATE = "test_mpjpe_is_within_tolerance_of_reported_value[published-T-5mm]"
+INTERRUPTED = "the run was interrupted"
 FAR_MM = 600.0
 FILES = (required.COUNTS, required.MPJPE)
 """The test files of these sessions; only their tests are required."""
@@ -70,7 +71,7 @@ def assert_fails(run: CompletedRun, problem: str, code: int = FAILED) -> None:
     """Check exit code, terminal, results, report, Markdown and archive for the problem."""
     assert run.code == code, run.output
     assert problem in run.text
-    assert ("add --resume" in run.text) == (problem == "the run was interrupted")
+    assert ("add --resume" in run.text) == (problem == INTERRUPTED)
     results = run.results
     assert not results.passed
     assert any(problem in text for text in results.left_out), results.left_out
@@ -161,67 +162,61 @@ def signal_this_process() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-CHANGES: dict[str, tuple[dict[str, Any], list[str], float, str]] = {
+CHANGES: dict[str, tuple[str, Callable[..., Any], str]] = {
     "skipped": (
-        {"pytest_runtest_setup": raise_in(COUNT, pytest.skip.Exception("not today"))}, [], 0,
-        f"{COUNT} was skipped",
-    ),
-    "deselected": ({}, ["-k", "not parameter_count"], 0, f"{COUNT} was not run"),
-    "overlooked": (
-        {}, ["-o", "python_functions=test_mpjpe* test_ev* test_mul*"], 0, f"{COUNT} was not run"
+        "runtest_setup", raise_in(COUNT, pytest.skip.Exception("not today")), f"{COUNT} was skipped"
     ),
     "expected failure": (
-        {"pytest_collection_modifyitems": expect_failures}, [], FAR_MM,
+        "collection_modifyitems", expect_failures,
         f"{GATE} failed and was reported as expected failure",
     ),
     "unexpected pass": (
-        {"pytest_collection_modifyitems": expect_failures}, [], 0,
+        "collection_modifyitems", expect_failures,
         f"{COUNT} passed and was reported as unexpected pass",
     ),
     "forgiven": (
-        {"pytest_runtest_call": raise_in(GATE, pytest.xfail.Exception("never mind"))}, [], 0,
+        "runtest_call", raise_in(GATE, pytest.xfail.Exception("never mind")),
         f"{GATE} skipped and was reported as expected failure",
     ),
     "missed without a tolerance": (
-        {"pytest_runtest_call": raise_in(COUNT, MissedTolerance("never mind"))}, [], 0,
+        "runtest_call", raise_in(COUNT, MissedTolerance("never mind")),
         f"{COUNT} skipped and was reported as expected failure",
     ),
     "missed in setup": (
-        {"pytest_runtest_setup": raise_in(GATE, MissedTolerance("never mind"))}, [], 0,
+        "runtest_setup", raise_in(GATE, MissedTolerance("never mind")),
         f"{GATE} skipped and was reported as expected failure",
     ),
     "reported as passed": (
-        {"pytest_runtest_makereport": report_passes}, [], FAR_MM,
-        f"{GATE} failed and was reported as passed",
+        "runtest_makereport", report_passes, f"{GATE} failed and was reported as passed"
     ),
     "forged": (
-        {"pytest_runtest_protocol": report_without_running}, [], 0,
-        f"{COUNT} not run and was reported as passed",
+        "runtest_protocol", report_without_running, f"{COUNT} not run and was reported as passed"
     ),
-    "exit code": (
-        {"pytest_sessionfinish": change_exit_code}, [], 0, "pytest ended with exit code 7"
-    ),
-    "interrupted": (
-        {"pytest_runtest_call": raise_in("is_damaged", KeyboardInterrupt())}, [], 0,
-        "the run was interrupted",
-    ),
-    "signal at the end": (
-        {"pytest_sessionfinish": signal_this_process}, [], 0, "the run was interrupted"
-    ),
-    "late signal": (
-        {"pytest_unconfigure": signal_this_process}, [], 0, "the run was interrupted"
-    ),
+    "exit code": ("sessionfinish", change_exit_code, "pytest ended with exit code 7"),
+    "interrupted": ("runtest_call", raise_in("is_damaged", KeyboardInterrupt()), INTERRUPTED),
+    "signal at the end": ("sessionfinish", signal_this_process, INTERRUPTED),
+    "late signal": ("unconfigure", signal_this_process, INTERRUPTED),
 }  # fmt: skip
-CODES = {"exit code": 7, "interrupted": 2, "signal at the end": 2, "late signal": 2}
+"""The hook that changes a run, its function, and the problem that the run reports."""
+CODES = {"pytest ended with exit code 7": 7, INTERRUPTED: 2}
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_run_changed_outcome_fails_in_every_output(judge: RunTests, change: str) -> None:
-    hooks, arguments, off_mm, problem = CHANGES[change]
+    hook, function, problem = CHANGES[change]
+    off_mm = FAR_MM if f"{GATE} failed" in problem else 0
 
-    run = judge(*arguments, off_mm=off_mm, plugin=make_plugin(**hooks))
+    run = judge(off_mm=off_mm, plugin=make_plugin(**{f"pytest_{hook}": function}))
 
-    assert_fails(run, problem, CODES.get(change, FAILED))
+    assert_fails(run, problem, CODES.get(problem, FAILED))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-k", "not parameter_count"], ["-o", "python_functions=test_mpjpe* test_ev* test_mul*"]],
+)
+def test_run_left_out_test_fails(judge: RunTests, arguments: list[str]) -> None:
+    assert_fails(judge(*arguments), f"{COUNT} was not run")
 
 
 def test_run_signal_while_writing_passes(judge: RunTests, monkeypatch: pytest.MonkeyPatch) -> None:
