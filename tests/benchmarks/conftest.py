@@ -6,26 +6,20 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.devices import (
-    format_devices,
-    get_device_model,
-    use_exact_float32,
-)
+from convnextpose_check.evaluation.devices import format_devices, get_device_model
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.network.layout import build_network, normalize_keys
-from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.plugin.session import SESSION
+from convnextpose_check.run.run import Run
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.synthetic.record import read_record
 from convnextpose_check.variants import Catalogue
+from tests.support.runs import make_run
 
 HERE = Path(__file__).parent
 SAMPLES = 40
@@ -56,37 +50,23 @@ def synchronized_time() -> float:
 
 
 @pytest.fixture(scope="session")
-def device(pytestconfig: pytest.Config) -> torch.device:
-    use_exact_float32()
-    return choose_device(pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def networks(
-    synthetic: SyntheticData, catalogue: Catalogue, device: torch.device
-) -> Callable[[str], ConvNeXtPose]:
-    """Loads the reference model of a synthetic variant by name."""
-    files = CheckpointFiles([synthetic.checkpoints], catalogue)
-
-    @cache
-    def load(name: str) -> ConvNeXtPose:
-        state = normalize_keys(files.load(name).network)
-        return build_network(catalogue[name].architecture, state, device)
-
-    return load
-
-
-@pytest.fixture(scope="session")
-def read_dataset(
-    synthetic: SyntheticData, fixtures: Path, device: torch.device, pytestconfig: pytest.Config
-) -> Callable[[], Dataset]:
-    """Read the annotations and choose the samples to measure on."""
+def run(
+    synthetic: SyntheticData, fixtures: Path, catalogue: Catalogue, pytestconfig: pytest.Config
+) -> Run:
+    """A run of the synthetic models on the chosen device."""
     limit = pytestconfig.stash[SESSION].run.settings.limit or SAMPLES
+    options = {"device": str(choose_device(pytestconfig)), "limit": str(limit)}
     facts = read_record(fixtures).dataset
-    repeats = REPEATS_ON_GPU if device.type == "cuda" else 1
+    return make_run(options, catalogue, facts, synthetic.dataset, synthetic.checkpoints)
+
+
+@pytest.fixture(scope="session")
+def read_dataset(run: Run, synthetic: SyntheticData) -> Callable[[], Dataset]:
+    """Read the annotations and choose the samples to measure on."""
+    repeats = REPEATS_ON_GPU if run.devices[0].type == "cuda" else 1
 
     def read() -> Dataset:
-        dataset = load_dataset(synthetic.dataset, facts, limit=limit)
+        dataset = load_dataset(synthetic.dataset, run.facts, limit=run.settings.limit)
         return replace(dataset, samples=dataset.samples * repeats)
 
     return read
@@ -122,11 +102,5 @@ def pytest_terminal_summary(
     gpu = f"{get_device_model(device)} with " if device.type == "cuda" else ""
     terminalreporter.write_line(f"on {gpu}{describe_processor()}")
     for row in rows:
-        values = "  ".join(f"{key} {_format_value(value)}" for key, value in row.extra_info.items())
+        values = "  ".join(f"{key} {value:,.3g}" for key, value in row.extra_info.items())
         terminalreporter.write_line(f"{row.name.removeprefix('test_'):<34} {values}")
-
-
-def _format_value(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:.3g}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"

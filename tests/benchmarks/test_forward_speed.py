@@ -12,8 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.network.optimized import OptimizedConvNeXtPose
-from convnextpose_check.network.reference import ConvNeXtPose
+from convnextpose_check.run.run import Run
 from tests.benchmarks.conftest import synchronized_time
 
 ROUNDS = 9
@@ -25,17 +24,16 @@ BEST_BATCH = {"cpu": 4, "cuda": 64}
 def test_forward(
     name: str,
     batch: str,
-    networks: Callable[[str], ConvNeXtPose],
+    run: Run,
     read_dataset: Callable[[], Dataset],
-    device: torch.device,
     benchmark: BenchmarkFixture,
 ) -> None:
+    device = run.devices[0]
     size = 1 if batch == "one" else BEST_BATCH.get(device.type, 4)
     samples = (read_dataset().samples * size)[:size]
     pixels_rgb = [c.pixels_rgb for c in read_crops(samples, 1) if c.pixels_rgb is not None]
     crops = to_input(torch.from_numpy(np.stack(pixels_rgb)).to(device))
-    reference = networks(name)
-    optimized = OptimizedConvNeXtPose(reference)
+    reference, optimized = run.models[name].reference, run.models[name].evaluated
     reference_seconds: list[float] = []
 
     def run_reference_model() -> None:

@@ -12,38 +12,31 @@ import numpy as np
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.evaluation.devices import get_working_devices
 from convnextpose_check.evaluation.measurements import Measurements, ModelEntry
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.evaluation.one_pass import Conditions, list_remaining_batches, run_pass
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED
-from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.network.reference import ConvNeXtPose
+from convnextpose_check.run.run import Run
 from tests.benchmarks.conftest import synchronized_time
 from tests.benchmarks.test_forward_speed import BEST_BATCH
 
-VARIANTS = ("XS", "S", "M", "L")
 GUIDE_BATCH = 16
 ROUNDS = 2
 
 
 def test_whole_validation(
-    networks: Callable[[str], ConvNeXtPose],
+    run: Run,
     read_dataset: Callable[[], Dataset],
-    device: torch.device,
     benchmark: BenchmarkFixture,
 ) -> None:
     workers = len(os.sched_getaffinity(0))
-    reference = {name: networks(name) for name in VARIANTS}
-    first, *others = devices = get_working_devices(str(device))
+    device = run.devices[0]
+    models = run.models.available
     entries = {
-        name: ModelEntry(
-            OptimizedConvNeXtPose(network, first),
-            replicas=tuple(OptimizedConvNeXtPose(network, other) for other in others),
-        )
-        for name, network in reference.items()
+        name: ModelEntry(each.evaluated, replicas=each.replicas) for name, each in models.items()
     }
     means_mm: dict[str, list[float]] = {}
     guide_seconds = []
@@ -51,7 +44,7 @@ def test_whole_validation(
     def evaluate_as_guide() -> None:
         start = synchronized_time()
         means_mm["guide"] = [
-            _guide_mm(network, read_dataset(), device, workers) for network in reference.values()
+            _guide_mm(each.reference, read_dataset(), device, workers) for each in models.values()
         ]
         guide_seconds.append(synchronized_time() - start)
 
@@ -60,7 +53,7 @@ def test_whole_validation(
         size = BEST_BATCH.get(device.type, 4)
         measured = {name: Measurements.empty(len(dataset.samples), size) for name in entries}
         batches = list_remaining_batches(measured.values(), size)
-        conditions = Conditions(devices, True, size, workers)
+        conditions = Conditions(run.devices, True, size, workers)
         with forbid_waiting(device, after_first_batch="suite" in means_mm):
             for _ in run_pass(entries, measured, dataset, conditions, batches, print):
                 pass
@@ -83,7 +76,7 @@ def test_whole_validation(
         }
     )
     if device.type == "cuda":
-        benchmark.extra_info["GPUs"] = len(devices)
+        benchmark.extra_info["GPUs"] = len(run.devices)
 
 
 @contextmanager

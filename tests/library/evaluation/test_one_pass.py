@@ -105,14 +105,8 @@ def test_evaluate_failing_model_fails_alone_and_can_be_resumed(
     assert result_bytes(outcomes) == {name: good[name] for name in ("A", "C")}
     assert result_bytes(evaluate_networks(networks, dataset, tmp_path, resume=True)) == good
     assert sum(read_counts.values()) == 6 + 2
-
-
-def test_evaluate_stops_after_all_models_failed(
-    networks: Networks, dataset: Dataset, tmp_path: Path, read_counts: Counter[str]
-) -> None:
-    failing = {"A": FailingNetwork(networks["A"], 1)}
-    evaluate_networks(failing, repeat_samples(dataset, 20), tmp_path)
-
+    read_counts.clear()
+    evaluate_networks({"B": broken["B"]}, repeat_samples(dataset, 20), tmp_path)
     assert sum(read_counts.values()) < 40
 
 

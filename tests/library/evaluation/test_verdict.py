@@ -75,19 +75,14 @@ OUTSIDE_TOLERANCE = "FFF XFF XXF XXX"
 NO_REFERENCE = "no reported value to compare with"
 PROTOCOL_1_ITERATIONS = "information only, trained on six subjects"
 COMPLETE, SUBSET = make_evaluation(50.0), make_evaluation(50.0, complete=False)
+SURPLUS = make_evaluation(50.0, complete=False, surplus=2)
 
 
 @pytest.mark.parametrize(
     ("measured", "reference", "reason", "is_information", "expected"),
     [
         (SUBSET, PAPER, "subset of 4 samples", False, ALWAYS_FAILS),
-        (
-            make_evaluation(50.0, complete=False, surplus=2),
-            PAPER,
-            "2 samples more than the protocol",
-            False,
-            ALWAYS_FAILS,
-        ),
+        (SURPLUS, PAPER, "2 samples more than the protocol", False, ALWAYS_FAILS),
         (SUBSET, INFORMATION, "subset of 4 samples", True, ALWAYS_FAILS),
         (SUBSET, None, "subset of 4 samples", False, ALWAYS_FAILS),
         (COMPLETE, None, NO_REFERENCE, False, "FFF FFF FFF XXX"),

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop, warp_box
@@ -48,35 +49,27 @@ def encode_jpeg(*options: int, image: Any = None) -> bytes:
     return cv2.imencode(".jpg", image, options)[1].tobytes()
 
 
-def encode_with_restarts() -> bytes:
-    return encode_jpeg(cv2.IMWRITE_JPEG_RST_INTERVAL, 3)
-
-
+PLAIN = encode_jpeg()
 CUT_OFF = "it is damaged (Premature end of JPEG file)"
-UNUSABLE: list[tuple[Callable[[], bytes], str]] = [
-    (lambda: b"\xff\xd8", "it is not a JPEG"),
-    (lambda: b"\xff\xd8\xff\xe0", "it is damaged (tjDecompressHeader"),
-    (lambda: encode_jpeg()[: len(encode_jpeg()) // 2], CUT_OFF),
-    (lambda: encode_jpeg()[:-2], CUT_OFF),
-    (lambda: encode_jpeg()[:-900] + bytes(900), CUT_OFF),
+UNUSABLE: list[tuple[bytes, str]] = [
+    (b"\xff\xd8", "it is not a JPEG"),
+    (b"\xff\xd8\xff\xe0", "it is damaged (tjDecompressHeader"),
+    (PLAIN[: len(PLAIN) // 2], CUT_OFF),
+    (PLAIN[:-2], CUT_OFF),
+    (PLAIN[:-900] + bytes(900), CUT_OFF),
     # with a complete thumbnail in front
-    (lambda: encode_jpeg()[:2] + b"\xff\xe1\x00\x06" + END * 2 + encode_jpeg()[2:-900], CUT_OFF),
-    (lambda: encode_jpeg()[:-2] + SCAN * 64 + END, "it has more than 64 scans"),
-    (lambda: encode_jpeg(image=make_image(1)[:70, :90]), "it is 90x70 (cropped or rotated)"),
-    (lambda: encode_jpeg(image=make_image(1)[:40, :50]), "it is 50x40 (resized): expected 100"),
-    (lambda: encode_jpeg(image=make_image(1)[:33, :41]), "it is 41x33 (resized)"),
-    (lambda: encode_jpeg(image=make_image(1)[:80, :80]), "it is 80x80 (made square)"),
-    (
-        lambda: encode_jpeg(image=make_image(1).transpose(1, 0, 2)),
-        "it is 80x100 (cropped or rotated)",
-    ),
+    (PLAIN[:2] + b"\xff\xe1\x00\x06" + END * 2 + PLAIN[2:-900], CUT_OFF),
+    (PLAIN[:-2] + SCAN * 64 + END, "it has more than 64 scans"),
+    (encode_jpeg(image=make_image(1)[:70, :90]), "it is 90x70 (cropped or rotated)"),
+    (encode_jpeg(image=make_image(1)[:40, :50]), "it is 50x40 (resized): expected 100"),
+    (encode_jpeg(image=make_image(1)[:33, :41]), "it is 41x33 (resized)"),
+    (encode_jpeg(image=make_image(1)[:80, :80]), "it is 80x80 (made square)"),
+    (encode_jpeg(image=make_image(1).transpose(1, 0, 2)), "it is 80x100 (cropped or rotated)"),
 ]
 
 
-@pytest.mark.parametrize(("make", "problem"), UNUSABLE)
-def test_read_crop_names_problem(read: Read, make: Callable[[], bytes], problem: str) -> None:
-    content = make()
-
+@pytest.mark.parametrize(("content", "problem"), UNUSABLE)
+def test_read_crop_names_problem(read: Read, content: bytes, problem: str) -> None:
     crop = read(content)
 
     assert crop.pixels_rgb is None
@@ -84,74 +77,54 @@ def test_read_crop_names_problem(read: Read, make: Callable[[], bytes], problem:
     assert crop.sha256 == hashlib.sha256(content).hexdigest()
 
 
-def decode_expected_rgb(sample: Sample, content: bytes) -> Any:
-    """The crop of the image that OpenCV decodes."""
-    image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    assert image_bgr is not None
-    return warp_box(image_bgr, sample.box_xywh_px)[:, :, ::-1].transpose(2, 0, 1)
-
-
-def encode_with_zeros_in_scan() -> bytes:
-    middle = (encode_jpeg().index(b"\xff\xda") + len(encode_jpeg())) // 2
-    return encode_jpeg()[:middle] + bytes(500) + encode_jpeg()[middle + 500 :]
-
-
-def encode_with_odd_header() -> bytes:
-    """A scan whose header has 62 instead of 63 as last coefficient, which decoders ignore."""
-    header = encode_jpeg().index(b"\xff\xda")
-    return encode_jpeg()[:header] + encode_jpeg()[header:].replace(b"\0\x3f\0", b"\0\x3e\0", 1)
-
-
 def encode_with_pillow(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes:
-    from PIL import Image
-
     stream = io.BytesIO()
     Image.fromarray(make_image(1)).convert(mode).save(stream, kind, **options)
     return stream.getvalue()
 
 
+SCAN_START = PLAIN.index(b"\xff\xda")
+MIDDLE = (SCAN_START + len(PLAIN)) // 2
+RESTARTING = encode_jpeg(cv2.IMWRITE_JPEG_RST_INTERVAL, 3)
+# 62 instead of 63 as last coefficient, which decoders ignore
+ODD_HEADER = PLAIN[:SCAN_START] + PLAIN[SCAN_START:].replace(b"\0\x3f\0", b"\0\x3e\0", 1)
 EXTRANEOUS = "extraneous bytes before marker"
-USABLE: dict[str, tuple[Callable[[], bytes], str | None]] = {
-    "half": (
-        lambda: encode_jpeg()[: len(encode_jpeg()) // 2] + END,
-        "premature end of data segment",
-    ),
-    "zeros in it": (encode_with_zeros_in_scan, f"43 {EXTRANEOUS} 0xd9"),
-    "a part lost": (
-        lambda: encode_with_restarts().replace(b"\xff\xd2", b"", 1),
-        f"589 {EXTRANEOUS} 0xd3",
-    ),
-    "odd header": (encode_with_odd_header, "Invalid SOS parameters for sequential JPEG"),
-    "quality 1": (lambda: encode_jpeg(cv2.IMWRITE_JPEG_QUALITY, 1), None),
-    "restarting": (encode_with_restarts, None),
-    "progressive": (lambda: encode_jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1), None),
-    "gray": (lambda: encode_with_pillow("L"), None),
-    "CMYK": (lambda: encode_with_pillow("CMYK"), None),
-    "4:4:4": (lambda: encode_with_pillow(subsampling=0), None),
-    "profile and comment": (
-        lambda: encode_with_pillow(icc_profile=bytes(99_999), comment=END * 99),
-        None,
-    ),
-    "two pictures": (lambda: encode_with_pillow(kind="MPO"), None),
-    "zeros behind": (lambda: encode_jpeg() + bytes(70_000), None),
-    "cut-off image behind": (lambda: encode_jpeg() + encode_jpeg()[:-900], None),
+USABLE: dict[str, tuple[bytes, str | None]] = {
+    "half": (PLAIN[: len(PLAIN) // 2] + END, "premature end of data segment"),
+    "zeros in it": (PLAIN[:MIDDLE] + bytes(500) + PLAIN[MIDDLE + 500 :], f"43 {EXTRANEOUS} 0xd9"),
+    "a part lost": (RESTARTING.replace(b"\xff\xd2", b"", 1), f"589 {EXTRANEOUS} 0xd3"),
+    "odd header": (ODD_HEADER, "Invalid SOS parameters for sequential JPEG"),
+    "quality 1": (encode_jpeg(cv2.IMWRITE_JPEG_QUALITY, 1), None),
+    "restarting": (RESTARTING, None),
+    "progressive": (encode_jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1), None),
+    "gray": (encode_with_pillow("L"), None),
+    "CMYK": (encode_with_pillow("CMYK"), None),
+    "4:4:4": (encode_with_pillow(subsampling=0), None),
+    "profile and comment": (encode_with_pillow(icc_profile=bytes(99_999), comment=END * 99), None),
+    "two pictures": (encode_with_pillow(kind="MPO"), None),
+    "zeros behind": (PLAIN + bytes(70_000), None),
+    "cut-off image behind": (PLAIN + PLAIN[:-900], None),
 }
 
 
-@pytest.mark.parametrize(("make", "warning"), USABLE.values(), ids=USABLE)
+@pytest.mark.parametrize(("content", "warning"), USABLE.values(), ids=USABLE)
 def test_read_crop_jpeg_is_decoded_like_opencv(
-    sample: Sample, read: Read, make: Callable[[], bytes], warning: str | None
+    sample: Sample, read: Read, content: bytes, warning: str | None
 ) -> None:
-    crop = read(make())
+    image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert image_bgr is not None
+
+    crop = read(content)
 
     assert (crop.problem, crop.warning) == (None, warning)
-    np.testing.assert_array_equal(crop.pixels_rgb, decode_expected_rgb(sample, make()))
+    expected_rgb = warp_box(image_bgr, sample.box_xywh_px)[:, :, ::-1].transpose(2, 0, 1)
+    np.testing.assert_array_equal(crop.pixels_rgb, expected_rgb)
 
 
 def test_read_crop_decoded_to_other_size_fails(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cv2.imdecode", lambda *_: make_image(1)[:40, :50])
 
-    assert read(encode_jpeg()).problem == "OpenCV cannot decode it"
+    assert read(PLAIN).problem == "OpenCV cannot decode it"
 
 
 def test_read_crop_too_many_pixels_are_not_decoded(
@@ -171,7 +144,7 @@ def test_read_crop_too_many_pixels_are_not_decoded(
 def test_read_crop_too_large_fails(read: Read, monkeypatch: pytest.MonkeyPatch, extra: int) -> None:
     monkeypatch.setattr(crops, "MAX_FILE_BYTES", 1 << 20)
 
-    crop = read(encode_jpeg().ljust((1 << 20) + extra, b"\0"))
+    crop = read(PLAIN.ljust((1 << 20) + extra, b"\0"))
 
     assert crop.problem == ("it has more than 1 MB" if extra else None)
 

@@ -98,15 +98,19 @@ PICTURES = {
 
 
 def describe_figure(figure: Any) -> str:
-    """All texts of the figure, and the coordinates of its lines and bands."""
+    """All texts of the figure, and the colors and coordinates of its lines and bands."""
+    from matplotlib.colors import to_hex
+
     lines = [figure.get_suptitle()]
     for axes in figure.axes:
         lines.append(f"{axes.get_xlabel()}; {tuple(map(float, axes.get_ylim()))}")
         lines += [text.get_text() for text in (*axes.get_yticklabels(), *axes.texts)]
         for line in axes.lines:
-            lines.append(f"{line.get_marker()} {np.round(line.get_xydata(), 2).tolist()}")
+            points = np.round(line.get_xydata(), 2).tolist()
+            lines.append(f"{line.get_marker()} {line.get_color()} {points}")
         for bar in axes.patches:
-            lines.append(f"band {bar.get_x()} {bar.get_width()} {bar.get_label()}")
+            color = to_hex(bar.get_facecolor())
+            lines.append(f"band {bar.get_x()} {bar.get_width()} {color} {bar.get_label()}")
     lines += [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     return "\n".join(lines)
 

@@ -31,7 +31,6 @@ from convnextpose_check.pages.html import (
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
-from tests.library.pages.test_palette import contrast_ratio
 from tests.support.browser import (
     accessibility_violations,
     chromium,
@@ -47,6 +46,14 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 HOSTILE_FOLDER = "a<img src=x onerror=alert(1)>&amp;b"
+
+
+def contrast_ratio(one: str, other: str) -> float:
+    """WCAG's contrast ratio of two colors such as ``rgb(27, 27, 27)``."""
+    encoded = np.array([re.findall(r"\d+", color) for color in (one, other)], float) / 255
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return float((high + 0.05) / (low + 0.05))
 
 
 @pytest.fixture(scope="module")
@@ -133,10 +140,8 @@ def test_page_without_scripts_shows_results_and_failures(chrome: Chrome, report:
     assert results.verdict in body
     assert HOSTILE_FOLDER in body
     assert images == []
-    for name, record in results.variants.items():
-        assert name in body
+    for record in results.variants.values():
         assert f"{record.error_mm:.3f}" in body
-        assert record.sha256[:12] in body
     for check in results.failed_checks:
         assert (check.duplicate_of or check.test) in body
 
@@ -180,21 +185,11 @@ def test_copy_button_copies_quotation(chrome: Chrome, report: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_distribution_has_background_of_the_scheme(
-    chrome: Chrome, everything: Path, scheme: str
-) -> None:
+def test_pictures_have_colors_of_the_scheme(chrome: Chrome, everything: Path, scheme: str) -> None:
+    """Skeletons without a frame have enough contrast."""
     open_page(chrome, everything, scheme=scheme)
     image = chrome.find_element("css selector", "figure img")
     picture = np.asarray(Image.open(io.BytesIO(image.screenshot_as_png)).convert("L"))
-
-    assert (picture[-3, -3] < 128) == (scheme == "dark")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_skeletons_without_frame_have_colors_with_contrast(
-    chrome: Chrome, everything: Path, scheme: str
-) -> None:
-    open_page(chrome, everything, scheme=scheme)
     panels: list[list[str]] = chrome.execute_script(
         """
         return [".on-crop", ".in-space"].map((panel) => {
@@ -206,10 +201,9 @@ def test_skeletons_without_frame_have_colors_with_contrast(
         """
     )
 
+    assert (picture[-3, -3] < 128) == (scheme == "dark")
     assert panels[0] == panels[1]
-    ground, *lines = [
-        "#{:02x}{:02x}{:02x}".format(*map(int, re.findall(r"\d+", color))) for color in panels[0]
-    ]
+    ground, *lines = panels[0]
     assert len(set(lines)) == 4  # left, right, middle and the ground truth
     assert all(contrast_ratio(line, ground) >= 3 for line in lines)
 

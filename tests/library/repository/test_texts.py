@@ -6,6 +6,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from fnmatch import fnmatch
 from functools import cache
 from itertools import pairwise
@@ -37,8 +38,8 @@ ELSEWHERE = {
 }  # fmt: skip
 """Files of a run, of users and of other repositories."""
 
-FLAGS_OF_OTHERS = {"--max-children", "--no-save"}
-"""Options of mutmut and npm."""
+OPTIONS_OF_OTHERS = {"--max-children", "--no-save", "--sets"}
+"""Options of mutmut, npm and tests.faults.calibrate."""
 
 PAGES = [path for path in markdown_files() if path.name != "CHANGELOG.md"]
 """Without the changelog, which also names removed files and options."""
@@ -81,31 +82,40 @@ def anchors(text: Path) -> set[str]:
 
 
 def code(text: Path) -> list[str]:
-    return [token.content for token in tokens(text) if token.type == "code_inline"]
+    """The inline code of the text, and each line of its commands."""
+    found = []
+    for token in tokens(text):
+        if token.type == "code_inline":
+            found.append(token.content)
+        elif token.type == "fence" and token.info == "bash":
+            found += token.content.replace("\\\n", " ").splitlines()
+    return found
 
 
 def commands(text: Path) -> Iterator[list[str]]:
-    """The words of every Python command in the text."""
-    lines = [*code(text)]
-    for token in tokens(text):
-        if token.type == "fence" and token.info == "bash":
-            lines += token.content.replace("\\\n", " ").splitlines()
-    for line in lines:
-        for command in line.split("&&"):
-            if re.match(r"\s*(?:\w+=\S+ )*python (?:-I )?-m ", command):
-                words = shlex.split(command, comments=True)
-                yield words[words.index("-m") + 1 :]
-            elif command.startswith("convnextpose-check "):
-                yield ["convnextpose_check", *shlex.split(command)[1:]]
+    """The words of every Python command in the text, behind ``python -m``."""
+    for command in (part for line in code(text) for part in line.split("&&")):
+        if re.match(r"\s*(?:\w+=\S+ )*python (?:-I )?-m ", command):
+            words = shlex.split(command, comments=True)
+            yield words[words.index("-m") + 1 :]
+        elif command.startswith("convnextpose-check "):
+            yield ["convnextpose_check", *shlex.split(command)[1:]]
 
 
-def is_option_of_a_run(flag: str, config: pytest.Config) -> bool:
-    """True if pytest has the option in this suite."""
-    try:
+@cache
+def options_of_commands() -> frozenset[str]:
+    parser = argparse.ArgumentParser(conflict_handler="resolve")
+    for command in COMMANDS.values():
+        add_arguments(parser, command)
+    return frozenset(re.findall(r"--[a-z][\w-]*", parser.format_help()))
+
+
+def is_known_option(flag: str, config: pytest.Config) -> bool:
+    """True if pytest in this suite, a command or another program has the option."""
+    with suppress(ValueError):
         config.getoption(flag)
-    except ValueError:
-        return False
-    return True
+        return True
+    return flag in options_of_commands() | OPTIONS_OF_OTHERS
 
 
 @each_page
@@ -135,7 +145,7 @@ def test_page_named_files_exist(text: Path) -> None:
 
 
 @each_page
-def test_page_named_commands_exist(text: Path, pytestconfig: pytest.Config) -> None:
+def test_page_named_commands_exist(text: Path) -> None:
     for program, *arguments in commands(text):
         package, _, module = program.partition(".")
         if package == "convnextpose_check" and not module:
@@ -147,32 +157,17 @@ def test_page_named_commands_exist(text: Path, pytestconfig: pytest.Config) -> N
             source = (ROOT / program.replace(".", "/")).with_suffix(".py")
             assert 'if __name__ == "__main__":' in source.read_text(encoding="utf-8")
         elif program == "pytest":
-            for word in arguments:
-                if word.startswith("--"):
-                    assert is_option_of_a_run(word.partition("=")[0], pytestconfig), word
-                elif "/" in word and word not in ELSEWHERE:
-                    assert (ROOT / word).exists(), word
+            paths = [word for word in arguments if "/" in word and not word.startswith("--")]
+            assert all((ROOT / path).exists() for path in paths if path not in ELSEWHERE), paths
 
 
 @each_page
 def test_page_named_options_and_variables_exist(text: Path, pytestconfig: pytest.Config) -> None:
-    content = text.read_text(encoding="utf-8")
-    known = {flag for option in OPTIONS for flag in (option.flag, option.variable)}
-    for variable in re.findall(rf"{PREFIX}[A-Z0-9_]+", content):
-        assert variable in known
-    for span in code(text):
-        for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*", span):
-            if "convnextpose_check" not in span and flag not in FLAGS_OF_OTHERS:
-                is_known = flag in flags_of_commands() or is_option_of_a_run(flag, pytestconfig)
-                assert is_known, flag
-
-
-@cache
-def flags_of_commands() -> frozenset[str]:
-    parser = argparse.ArgumentParser(conflict_handler="resolve")
-    for command in COMMANDS.values():
-        add_arguments(parser, command)
-    return frozenset(re.findall(r"--[a-z][\w-]*", parser.format_help()))
+    variables = re.findall(rf"{PREFIX}[A-Z0-9_]+", text.read_text(encoding="utf-8"))
+    assert set(variables) <= {option.variable for option in OPTIONS}
+    lines = "\n".join(line for line in code(text) if "pip " not in line)
+    for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*", lines):
+        assert is_known_option(flag, pytestconfig), flag
 
 
 @pytest.mark.parametrize(

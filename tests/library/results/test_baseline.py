@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from convnextpose_check.results.baseline import compare_runs
 from convnextpose_check.results.schema import CheckRecord, DatasetRecord, Deviation, Results
-from tests.support.results import example_results, example_variant, example_weights
+from tests.support.results import example_results, example_variant
 
 EARLIER = example_results(
     checks=(
@@ -85,22 +85,20 @@ def test_compare_runs_names_worse_values(changes: dict[str, Any], fragment: str 
 
 
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("changes", "missing"),
     [
-        (
-            {"variants": {"XS": EARLIER.variants["XS"]}},
-            ["baseline: S was evaluated in the baseline but not in this run"],
-        ),
+        ({"variants": {"XS": EARLIER.variants["XS"]}}, ["S was evaluated"]),
         ({"variants": {**EARLIER.variants, "M": example_variant(51.0, 51.05)}}, []),
-        (
-            {"checks": EARLIER.checks[:1]},
-            ["baseline: within-1mm[XS] ran in the baseline but not in this run"],
-        ),
+        ({"checks": EARLIER.checks[:1]}, ["within-1mm[XS] ran"]),
         ({"checks": (*EARLIER.checks, CheckRecord("new", "failed"))}, []),
     ],
 )
-def test_compare_runs_names_missing_but_not_new(changes: dict[str, Any], found: list[str]) -> None:
-    assert find_problems(replace(EARLIER, **changes)) == found
+def test_compare_runs_names_missing_but_not_new(
+    changes: dict[str, Any], missing: list[str]
+) -> None:
+    assert find_problems(replace(EARLIER, **changes)) == [
+        f"baseline: {each} in the baseline but not in this run" for each in missing
+    ]
 
 
 @pytest.mark.parametrize(
@@ -125,28 +123,20 @@ def test_compare_runs_names_a_worse_outcome(before: Any, now: Any, is_worse: boo
 @pytest.mark.parametrize(
     ("changes", "fragment"),
     [
-        ({"target": "synthetic"}, "target synthetic, in the baseline published"),
-        ({"protocol": 1}, "protocol 1"),
-        ({"bbox": "rootnet"}, "boxes rootnet"),
-        ({"flip": False}, "flip test False"),
-        ({"dataset": DatasetRecord("/data", "1" * 64, {}, False)}, "data digest 1111"),
+        ({"target": "synthetic"}, "compared: target published, in the baseline synthetic"),
+        ({"protocol": 1}, "compared: protocol 2"),
+        ({"bbox": "rootnet"}, "compared: boxes gt"),
+        ({"flip": False}, "compared: flip test True"),
+        ({"dataset": DatasetRecord("/data", "1" * 64, {}, False)}, "compared: data digest 0000"),
+        ({"finished": False}, "did not finish"),
+        ({"variants": {}}, "did not finish"),
+        ({"weights_only": True}, "baseline: the earlier run has no MPJPE (--weights-only)"),
     ],
 )
-def test_compare_runs_refuses_other_settings(changes: dict[str, Any], fragment: str) -> None:
-    record = compare_runs(replace(EARLIER, **changes), EARLIER, FILE)
+def test_compare_runs_refuses_a_baseline_that_cannot_be_compared(
+    changes: dict[str, Any], fragment: str
+) -> None:
+    record = compare_runs(EARLIER, replace(EARLIER, **changes), FILE)
 
     assert fragment in record.problems[0]
-    assert "cannot be compared" in record.problems[0]
     assert record.deviations == ()
-
-
-@pytest.mark.parametrize(
-    ("earlier", "problem"),
-    [
-        (replace(EARLIER, finished=False), "did not finish"),
-        (replace(EARLIER, variants={}), "did not finish"),
-        (example_weights(), "baseline: the earlier run has no MPJPE (--weights-only)"),
-    ],
-)
-def test_compare_runs_refuses_a_baseline_without_errors(earlier: Results, problem: str) -> None:
-    assert problem in find_problems(EARLIER, earlier)[0]

@@ -143,16 +143,13 @@ def test_decide_and_verdict_of_each_kind_of_run(
 
 
 @pytest.mark.parametrize(
-    ("changes", "problems", "passed", "verdict"),
-    [
-        ({}, ("a was skipped",), False, "did not pass because of 1 problem."),
-        ({"left_out": ("earlier",)}, (), True, NO_PROBLEM),
-    ],
+    ("earlier", "problems", "passed", "verdict"),
+    [((), ("a was skipped",), False, PROBLEM), (("earlier",), (), True, NO_PROBLEM)],
 )
 def test_add_decision_replaces_problems_run_id_verdict_and_decision(
-    changes: dict[str, Any], problems: tuple[str, ...], passed: object, verdict: str
+    earlier: tuple[str, ...], problems: tuple[str, ...], passed: object, verdict: str
 ) -> None:
-    before = example_results(finished=False, verdict="", passed=not passed, **changes)
+    before = example_results(finished=False, verdict="", passed=not passed, left_out=earlier)
 
     after = add_decision(before, iter(problems), "an-id")
 

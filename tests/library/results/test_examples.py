@@ -11,7 +11,7 @@ import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.results.examples import find_examples
@@ -38,12 +38,7 @@ def evaluation(dataset: Dataset) -> Evaluation:
     rng = np.random.default_rng(0)
     cells_xyz = rng.random((len(dataset.samples), 18, 3), np.float32) * 8 + 12
     cells_xyz[1] *= 3
-    errors_mm = np.array(
-        [
-            joint_errors_mm(cells, sample, GRID_WHD, 2)
-            for cells, sample in zip(cells_xyz, dataset.samples, strict=True)
-        ]
-    )
+    errors_mm = sample_errors_mm(cells_xyz, dataset.samples, GRID_WHD, 2)
     errors_mm[3] /= 10
     return make_evaluation(
         errors_mm=errors_mm,

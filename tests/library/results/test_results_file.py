@@ -57,13 +57,10 @@ def test_write_results_nan_raises_and_keeps_earlier_file(path: Path) -> None:
     assert read_results(path) == example_results()
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"), [("caf\udcc3\udca9", "caf\u00e9"), ("caf\udce9", "caf\ufffd")]
-)
-def test_write_results_decodes_bytes_of_file_names(path: Path, text: str, shown: str) -> None:
-    write_results(example_results(device=text), path)
+def test_write_results_decodes_bytes_of_file_names(path: Path) -> None:
+    write_results(example_results(device="caf\udcc3\udca9 caf\udce9"), path)
 
-    assert read_results(path).device == shown
+    assert read_results(path).device == "caf\u00e9 caf\ufffd"
 
 
 def test_schema_file_is_up_to_date() -> None:
