@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
-import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.evaluation.predict import predict
-from convnextpose_check.human36m.crops import read_crops, to_input
+from convnextpose_check.human36m.crops import load_inputs
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.run.run import Run
 from tests.benchmarks.conftest import synchronized_time
@@ -30,9 +28,7 @@ def test_forward(
 ) -> None:
     device = run.devices[0]
     size = 1 if batch == "one" else BEST_BATCH.get(device.type, 4)
-    samples = (read_dataset().samples * size)[:size]
-    pixels_rgb = [c.pixels_rgb for c in read_crops(samples, 1) if c.pixels_rgb is not None]
-    crops = to_input(torch.from_numpy(np.stack(pixels_rgb)).to(device))
+    crops, _ = load_inputs((read_dataset().samples * size)[:size], device)
     reference, optimized = run.models[name].reference, run.models[name].evaluated
     reference_seconds: list[float] = []
 

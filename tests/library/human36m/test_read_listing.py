@@ -17,6 +17,8 @@ from convnextpose_check.human36m.annotations import Listing, read_listing
 from tests.support.datasets import image_entry
 
 COUNT = 60
+NAME = "Human36M_subject9_data.json"
+Patch = pytest.MonkeyPatch
 Content = dict[str, list[dict[str, Any]]]
 
 
@@ -24,17 +26,6 @@ def make_content() -> Content:
     images = [image_entry(100 + n, 9, 2, 1, n) for n in range(COUNT)]
     boxes = [{"id": n, "image_id": 100 + n, "bbox": [n, 1.5, 2, 3]} for n in range(COUNT)]
     return {"images": images, "annotations": boxes}
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "Human36M_subject9_data.json"
-
-
-@pytest.fixture(params=[2**30, 700, 4000])
-def _pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read all entries, one entry, or some entries at a time."""
-    monkeypatch.setattr(reader, "PIECE_BYTES", request.param)
 
 
 def read_selected(file: Path) -> Listing:
@@ -64,9 +55,14 @@ LAYOUTS: dict[str, Callable[[Content], str]] = {
 }
 
 
-@pytest.mark.usefixtures("_pieces")
+@pytest.mark.parametrize("piece_bytes", [2**30, 700, 4000])
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_read_listing_any_layout_is_equal(layout: Callable[[Content], str], file: Path) -> None:
+def test_read_listing_any_layout_is_equal(
+    layout: Callable[[Content], str], piece_bytes: int, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """A piece has all entries, one entry, or some entries."""
+    monkeypatch.setattr(reader, "PIECE_BYTES", piece_bytes)
+    file = tmp_path / NAME
     file.write_text(layout(make_content()), encoding="utf-8")
 
     found = read_selected(file)
@@ -77,7 +73,9 @@ def test_read_listing_any_layout_is_equal(layout: Callable[[Content], str], file
     assert [list(entry.bbox) for entry in found.annotations] == [[n, 1.5, 2, 3] for n in selected]
 
 
-def test_read_listing_random_damage_is_equal(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_listing_random_damage_is_equal(tmp_path: Path, monkeypatch: Patch) -> None:
+    file = tmp_path / NAME
+
     def read_with_pattern(start: re.Pattern[bytes]) -> str:
         monkeypatch.setattr(reader, "_START", start)
         try:
