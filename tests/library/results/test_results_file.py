@@ -69,14 +69,6 @@ def test_schema_file_is_up_to_date() -> None:
     )
 
 
-def test_written_file_is_valid_under_schema(written: dict[str, Any]) -> None:
-    import jsonschema
-
-    schema = json.loads(SCHEMA_FILE.read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(written, schema)
-
-
 @pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
 def test_read_results_of_earlier_version_has_current_fields(version: str) -> None:
     results = read_results(EARLIER / f"benchmark_results_{version}.json")
