@@ -62,10 +62,14 @@ def test_joint_errors_mm_known_predictions_have_known_errors(
     np.testing.assert_allclose(errors_mm, expected_mm, atol=0.02)
 
 
-def test_align_poses_flat_body_is_not_mirrored() -> None:
+def test_align_poses_does_not_mirror() -> None:
+    """For a flat body at some angles, the covariance is decomposed into a reflection."""
+    mirrored_mm = BODY * np.array([-1, 1, 1])
+    assert not np.allclose(align_poses(mirrored_mm, BODY), BODY, atol=50)
     target_mm = BODY.astype(np.float64)
     target_mm[:, 2] = 0.0
 
-    aligned_mm = align_poses(rotate(target_mm, 100), target_mm)
+    for degrees in range(20, 360, 20):
+        aligned_mm = align_poses(rotate(target_mm, degrees), target_mm)
 
-    np.testing.assert_allclose(aligned_mm, target_mm, atol=1e-6)
+        np.testing.assert_allclose(aligned_mm, target_mm, atol=1e-6)

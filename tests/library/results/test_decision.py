@@ -43,8 +43,7 @@ DECISIONS = {
     "unfinished": (example_results(finished=False), "reproduced", False, "bad", NO_PROBLEM),
     "failed": (example_results(checks=FAILED), "reproduced", False, "bad", PROBLEM),
     "skipped": (example_results(checks=SKIPPED), "reproduced", False, "bad", PROBLEM),
-    "left out": (example_results(left_out=("a",)), "reproduced", False, "bad", PROBLEM),
-    "two problems":
+    "left out":
         (example_results(left_out=("a", "b")), "reproduced", False, "bad", "of 2 problems."),
     "above": (example_results(variants={"XS": FAR}), "off", False, "bad",
               "Not reproduced: XS differs by 5 mm or more from the expected"
