@@ -69,16 +69,13 @@ def download_missing(
 
 
 def choose_download_folder(paths: Sequence[Path], results_dir: Path) -> Path:
-    """The first of the paths that can be written, else ``results_dir/checkpoints``."""
-    return next((path for path in paths if _is_download_folder(path)), results_dir / "checkpoints")
-
-
-def _is_download_folder(path: Path) -> bool:
-    """True for a writable folder, existing or new."""
-    is_named_as_file = is_file(path) or path.suffix.lower() in CHECKPOINT_SUFFIXES
-    existing = next(parent for parent in (path, *path.parents) if path_exists(parent))
-    is_writable = os.access(existing, os.W_OK | os.X_OK, effective_ids=True)
-    return is_writable and not is_named_as_file
+    """The first of the paths that is a writable folder, or a new one; else below the results."""
+    for path in paths:
+        is_named_as_file = is_file(path) or path.suffix.lower() in CHECKPOINT_SUFFIXES
+        existing = next(parent for parent in (path, *path.parents) if path_exists(parent))
+        if not is_named_as_file and os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
+            return path
+    return results_dir / "checkpoints"
 
 
 def _download(
