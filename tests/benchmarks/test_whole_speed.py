@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import islice
 from timeit import repeat
 
@@ -54,9 +53,12 @@ def test_whole_validation(
         measured = {name: Measurements.empty(len(dataset.samples), size) for name in entries}
         batches = list_remaining_batches(measured.values(), size)
         conditions = Conditions(run.devices, True, size, workers)
-        with forbid_waiting(device, after_first_batch="suite" in means_mm):
-            for _ in run_pass(entries, measured, dataset, conditions, batches, print):
-                pass
+        if device.type == "cuda" and "suite" in means_mm:  # the first round copies constants
+            torch.cuda.set_sync_debug_mode("error")  # CUDA refuses to wait, except for an event
+        for _ in run_pass(entries, measured, dataset, conditions, batches, print):
+            pass
+        if device.type == "cuda":
+            torch.cuda.set_sync_debug_mode("default")
         assert not any(each.failure for each in measured.values())
         means_mm["suite"] = [float(each.errors_mm.mean()) for each in measured.values()]
 
@@ -77,21 +79,6 @@ def test_whole_validation(
     )
     if device.type == "cuda":
         benchmark.extra_info["GPUs"] = len(run.devices)
-
-
-@contextmanager
-def forbid_waiting(device: torch.device, after_first_batch: bool) -> Iterator[None]:
-    """Have CUDA refuse operations that make the host wait, except waiting for an event.
-
-    Not in the first round, in which constants are copied to the device.
-    """
-    if device.type == "cuda" and after_first_batch:
-        torch.cuda.set_sync_debug_mode("error")
-    try:
-        yield
-    finally:
-        if device.type == "cuda":
-            torch.cuda.set_sync_debug_mode("default")
 
 
 def _guide_mm(network: ConvNeXtPose, dataset: Dataset, device: torch.device, workers: int) -> float:

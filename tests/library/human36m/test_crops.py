@@ -83,16 +83,15 @@ def test_read_crops_read_ahead_is_limited(
 ) -> None:
     read_count = 0
 
-    class CountingSamples(tuple[Sample, ...]):
-        def __iter__(self) -> Iterator[Sample]:
-            nonlocal read_count
-            for sample in super().__iter__():
-                read_count += 1
-                yield sample
+    def count_samples() -> Iterator[Sample]:
+        nonlocal read_count
+        for sample in samples * 40:
+            read_count += 1
+            yield sample
 
     monkeypatch.setattr(crops, "read_crop", lambda sample: Crop(sample, None, ""))
 
-    reader = read_crops(CountingSamples(samples * 40), workers, batch_size)
+    reader = read_crops(count_samples(), workers, batch_size)  # type: ignore[arg-type]  # only iterated
 
     assert max(read_count - read for read, _ in enumerate(reader)) == limit
     assert read_count == 240
