@@ -46,7 +46,9 @@ def passed(
         *own_model_arguments(written_inputs, variants_file),
         f"--junitxml={folder / 'junit.xml'}", "--bbox=gt",
     ]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("CONVNEXTPOSE_", "PYTEST_XDIST"))
+    }
     environment["CONVNEXTPOSE_RUN_ID"] = "of-the-caller"
     result = subprocess.run(
         [sys.executable, "-m", "pytest", *run_arguments(ended.folder, arguments)],
