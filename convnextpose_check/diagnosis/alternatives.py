@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding, grade_change
+from convnextpose_check.diagnosis.finding import Finding, grade_change
 from convnextpose_check.diagnosis.regression import match_joints
-from convnextpose_check.diagnosis.statistics import DATA
 from convnextpose_check.diagnosis.table import Alignment, SampleTable, scale_boxes
+from convnextpose_check.human36m.annotations import select_evenly
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED, ROOT
+
+DATA = "Take cameras, joints, boxes and images from one release of the data set"
+IMAGE_FILES = "Compare these images with another copy of Human3.6M"
+COMPARE = "Compare conversion, alignment and ground truth with this suite's, for one sample"
 
 SAME_MM = 0.006
 """Values that differ by less are equal: printed values have two decimals."""
@@ -180,14 +184,18 @@ def explain_result(result_mm: float, errors_mm: Array, table: SampleTable) -> Fi
 
 def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
     """Find the change that reproduces the run's errors (N, 17), unless none is needed."""
-    differences_mm = np.abs(errors_mm - table.errors_mm)
+    differences_mm = np.abs(errors_mm - table.errors_mm).mean(axis=1)
     if differences_mm.mean() <= SAME_MM:
         return None
-    chosen = np.linspace(0, len(table) - 1, min(FIT_SAMPLES, len(table))).round().astype(int)
-    few, few_mm = table.select(chosen), errors_mm[chosen]
+    chosen = select_evenly(np.flatnonzero(differences_mm > SAME_MM).tolist(), FIT_SAMPLES)
+    few = table.select(chosen)
 
     def loss(alternative: Alternative, value: float) -> float:
-        return float(np.abs(alternative.change(few, value).errors_mm - few_mm).mean())
+        if alternative.is_continuous:
+            changed_mm = alternative.change(few, value).errors_mm
+        else:  # needs the samples between the chosen ones
+            changed_mm = alternative.change(table, value).errors_mm[chosen]
+        return float(np.abs(changed_mm - errors_mm[chosen]).mean())
 
     starts = sorted(
         ((*min((loss(each, value), value) for value in each.values), each)
@@ -198,18 +206,17 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
         ((*each.fit(partial(loss, each), at), each) for _, at, each in starts[:FIT_CANDIDATES]),
         key=lambda fit: fit[0],
     )
-    left = left_mm / max(float(differences_mm[chosen].mean()), SAME_MM)
-    effect_mm = float(errors_mm.mean()) - table.error_mm
-    deviation = f"the run's errors are {differences_mm.mean():.2f} mm from those of its positions"
-    if left <= 1 - MIN_EXPLAINED:
-        grade, explained_mm = grade_change(left, effect_mm)
-        return Finding(
-            grade, "comparison", alternative.what.format(f"{value:.3g}"),
-            f"{deviation}, after this change {left_mm:.3f} mm", alternative.remedy, explained_mm,
-        )  # fmt: skip
+    grade, explained_mm = grade_change(
+        left_mm / float(differences_mm[chosen].mean()), float(errors_mm.mean()) - table.error_mm
+    )
+    what, remedy = alternative.what.format(f"{value:.3g}"), alternative.remedy
+    after = f"after this change {left_mm:.3f} mm"
+    if grade == "holds":
+        after = f"{left_mm:.2f} mm after the best change that was tried: {what}"
+        what, remedy = "the fault lies behind the positions", COMPARE
     return Finding(
-        "holds", "comparison", "the fault lies behind the positions",
-        f"{deviation}, and no change that was tried reproduces them",
-        "Compare conversion, alignment and ground truth with this suite's, for one sample",
-        effect_mm, table.find_smallest_group(differences_mm.mean(axis=1)).place,
+        grade, "comparison", what,
+        f"the run's errors are {differences_mm[chosen].mean():.2f} mm from those of its positions,"
+        f" {after}",
+        remedy, explained_mm, table.find_smallest_group(differences_mm).place,
     )  # fmt: skip

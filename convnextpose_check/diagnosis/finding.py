@@ -25,8 +25,9 @@ Link = Literal["settings", "mean", "comparison", "prediction", "inputs", "weight
 """Step with the fault: settings of the run; mean of the errors; errors from positions; positions
 from images; images, annotations, boxes and root depths; checkpoint."""
 
-MAX_LEFT, MIN_EXPLAINED = 0.05, 0.5
-"""Largest share of a difference that ``reproduces`` leaves, least that ``explains`` removes."""
+MAX_LEFT, MAX_UNEXPLAINED, MIN_EXPLAINED = 0.05, 0.15, 0.5
+"""Largest shares of a difference that ``reproduces`` and ``explains`` leave; a change that leaves
+more is no cause. Least share that a group contains."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -55,6 +56,8 @@ class Finding(msgspec.Struct, frozen=True):
 
 def grade_change(left: float, effect_mm: float) -> tuple[Grade, float]:
     """Returns the grade and the mm of a change that leaves this share of an effect."""
+    if left > MAX_UNEXPLAINED:
+        return "holds", effect_mm
     return ("reproduces", effect_mm) if left <= MAX_LEFT else ("explains", effect_mm * (1 - left))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 from msgspec import structs
 
-from convnextpose_check.diagnosis.alternatives import CONVERSIONS, Alternative, find_joint_orders
+from convnextpose_check.diagnosis.alternatives import Alternative
 from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding
-from convnextpose_check.diagnosis.table import AXES, Group, SampleTable
+from convnextpose_check.diagnosis.table import Group, SampleTable
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import JOINTS
 
@@ -20,26 +22,29 @@ MIN_SHARES, MAX_SHARE, MAX_TAKES = {"take": 0.7}, 1.3, 8
 """Least share of the excess in a set of takes (coarser groups: ``MIN_EXPLAINED``); largest
 share, since removing more leaves an error below the reference; most takes in a set."""
 
-MIN_Z, MIN_SPREAD, MIN_RATIO_OF_TWO = 4.0, 0.1, 1.5
-"""Least robust z-score of a group, and of a gain in standard errors; floor of the deviation of log
-errors; least ratio of a group's error to the others' if an axis has fewer than 4 groups."""
+MIN_GAIN_Z, MIN_RATIO = 3.0, 1.5
+"""Least gain in standard errors; least ratio of the errors of outlying takes to those of others."""
 
-FIT_CANDIDATES, EQUAL_SHARE = 4, 0.1
-"""Alternatives to fit a parameter of; share of the excess by which equal findings may differ."""
+FIT_CANDIDATES, EQUAL_SHARE, MAX_REST = 4, 0.1, 0.25
+"""Alternatives to fit a parameter of; share of the excess by which equal findings may differ;
+largest share of the excess that a cause leaves."""
 
 
 def locate_alternative(
-    table: SampleTable, excess_mm: float, rng: np.random.Generator
-) -> Finding | None:
-    """Find the correction of the data that best explains the excess."""
+    table: SampleTable, alternatives: Sequence[Alternative], groups: Sequence[Group],
+    excess_mm: float,
+) -> Finding | None:  # fmt: skip
+    """Find the correction of one of the groups that best explains the excess.
+
+    It is only a cause if no other one explains about as much.
+    """
     before, best = table.errors_mm.mean(axis=1), dict[str, Finding]()
-    alternatives = (*CONVERSIONS, *find_joint_orders(table))
     scanned = [(each, value) for each in alternatives for value in each.values]
     gains = [before - each.change(table, at).errors_mm.mean(axis=1) for each, at in scanned]
-    for row, group in _rank_gains(table, gains, excess_mm, rng):
+    for row, group in _rank_gains(table, gains, groups, excess_mm):
         alternative, value = scanned[row]
         if alternative.what not in best:
-            best[alternative.what] = _fit_value(table, alternative, value, group)
+            best[alternative.what] = _fit_value(table, alternative, value, group, gains[row])
         if len(best) == FIT_CANDIDATES:
             break
     if not best:
@@ -50,32 +55,37 @@ def locate_alternative(
         each.what for each in ranked if each.place == ranked[0].place
         and left_mm[each] <= left_mm[ranked[0]] + EQUAL_SHARE * excess_mm
     ]  # fmt: skip
-    return structs.replace(ranked[0], what=f"the data fit if {' or '.join(equals)}")
+    is_cause = len(equals) == 1 and left_mm[ranked[0]] <= MAX_REST * excess_mm
+    return structs.replace(
+        ranked[0], grade="explains" if is_cause else "holds",
+        what=f"the data fit if {' or '.join(equals)}",
+    )  # fmt: skip
 
 
 def _rank_gains(
-    table: SampleTable, gains: Sequence[Array], excess_mm: float, rng: np.random.Generator
+    table: SampleTable, gains: Sequence[Array], groups: Sequence[Group], excess_mm: float
 ) -> Iterator[tuple[int, Group]]:
     """Yields the index and group of changes whose gains (N,) in mm hold the excess."""
-    groups, columns = table.groups, len(table.groups)
     contained_mm = np.array(gains) @ np.array([group.mask for group in groups]).T / len(table)
     min_mm = excess_mm * np.array([MIN_SHARES.get(g.axis, MIN_EXPLAINED) for g in groups])
     is_enough = (contained_mm >= min_mm) & (contained_mm <= MAX_SHARE * excess_mm)
     # Many changes lower an error above that of the mean pose.
     is_enough &= contained_mm > table.error_mm - table.mean_pose_mm
+    rng = np.random.default_rng(0)
     for index in np.argsort(-contained_mm * is_enough, axis=None)[: is_enough.sum()].tolist():
-        gain, group = gains[index // columns], groups[index % columns]
+        row, column = divmod(index, len(groups))
+        gain, group = gains[row], groups[column]
         if _has_clear_gain(table.average_sequences(gain)[group.sequences]) and (
-            not group.label or _exceeds_random_groups(table, gain, rng)[index % columns]
+            not group.label or _exceeds_random_groups(table, gain, rng)[column]
         ):
-            yield index // columns, group
+            yield row, group
 
 
 def _has_clear_gain(means: Array) -> bool:
     """Whether the gains (S,) of sequences exceed 0; if fewer than 4, each of them."""
     if len(means) < 4:
         return bool((means > 0).all())
-    return bool(means.mean() > MIN_Z * means.std(ddof=1) / len(means) ** 0.5)
+    return bool(means.mean() > MIN_GAIN_Z * means.std(ddof=1) / len(means) ** 0.5)
 
 
 def _exceeds_random_groups(table: SampleTable, values: Array, rng: np.random.Generator) -> Array:
@@ -91,9 +101,13 @@ def _exceeds_random_groups(table: SampleTable, values: Array, rng: np.random.Gen
     return np.asarray(masks @ (means - means.mean()) >= np.quantile(largest, 1 - LEVEL))
 
 
-def _fit_value(table: SampleTable, alternative: Alternative, value: float, group: Group) -> Finding:
+def _fit_value(
+    table: SampleTable, alternative: Alternative, value: float, group: Group, gain: Array
+) -> Finding:
     part = table.select(group.mask)
-    after_mm, value = alternative.fit(lambda other: alternative.change(part, other).error_mm, value)
+    after_mm = part.error_mm - float(gain[group.mask].mean())
+    if alternative.is_continuous:
+        after_mm, value = alternative.fit(lambda at: alternative.change(part, at).error_mm, value)
     return Finding(
         "explains", "inputs", alternative.what.format(f"{value:.3g}"),
         f"this correction lowers the error of {len(part):,} samples from {part.error_mm:.2f} mm to"
@@ -102,44 +116,45 @@ def _fit_value(table: SampleTable, alternative: Alternative, value: float, group
     )  # fmt: skip
 
 
-def locate_excess(table: SampleTable, excess_mm: float, rng: np.random.Generator) -> Finding | None:
-    """Find the smallest outlying group, or set of takes, that contains the excess."""
+def locate_excess(
+    table: SampleTable, differences: Mapping[str, Sequence[str]], excess_mm: float
+) -> Finding | None:
+    """Find the group with ``differences`` from the others, or set of takes, with the excess."""
     errors_mm = table.errors_mm.mean(axis=1)
-    logs = np.log(np.maximum(errors_mm, 1e-6))
-    means, exceeds_random = table.average_sequences(logs), _exceeds_random_groups(table, logs, rng)
-    candidates = []
-    for axis in AXES:
-        groups = table.select_groups(axis)
-        distances = zip(groups, _compute_distances(means, groups), strict=True)
-        far = [group for group, distance in distances if distance > MIN_Z]
-        if axis != "take":
-            candidates += [group for group in far if exceeds_random[table.groups.index(group)]]
-        elif 0 < len(far) <= MAX_TAKES:
-            masks = zip(*((group.mask, group.sequences) for group in far), strict=True)
-            label = ", ".join(group.label for group in far)
-            candidates.append(Group(axis, label, *(np.any(each, axis=0) for each in masks)))
-    for group in sorted(candidates, key=lambda group: int(group.mask.sum())):
+    groups = [group for group in table.groups if group.label and group.label in differences]
+    if (takes := _find_outlying_takes(table, errors_mm)) is not None:
+        groups.append(takes)
+    found = []
+    for group in groups:
         own_mm, rest_mm = (float(errors_mm[mask].mean()) for mask in (group.mask, ~group.mask))
         contained_mm = (own_mm - rest_mm) * float(group.mask.mean())
         min_share = MIN_SHARES.get(group.axis, MIN_EXPLAINED)
         if min_share * excess_mm <= contained_mm <= MAX_SHARE * excess_mm:
-            return Finding(
-                "holds", "inputs", "these samples hold the excess",
+            texts = ["these samples hold the excess", *differences.get(group.label, ())][:3]
+            found.append((abs(excess_mm - contained_mm), Finding(
+                "holds", "inputs", ", ".join(texts),
                 f"their error is {own_mm:.1f} mm, that of the others {rest_mm:.1f} mm",
                 "Compare their images, joints, boxes and cameras with those of the others",
                 contained_mm, group.place,
-            )  # fmt: skip
-    return None
+            )))  # fmt: skip
+    return min(found, key=itemgetter(0))[1] if found else None
 
 
-def _compute_distances(means: Array, groups: Sequence[Group]) -> list[float]:
-    """Returns the robust z-score of each group's mean log error; of 2 or 3 groups, a ratio."""
-    own = np.array([means[group.sequences].mean() for group in groups])
-    if len(groups) < 4:
-        others = [np.delete(own, n).mean() for n in range(len(own))]
-        return list(MIN_Z * (own - others) / np.log(MIN_RATIO_OF_TWO))
-    middle = np.median(own)
-    return list((own - middle) / max(1.4826 * float(np.median(np.abs(own - middle))), MIN_SPREAD))
+def _find_outlying_takes(table: SampleTable, errors_mm: Array) -> Group | None:
+    """Returns a few takes that are separated from all others by a clear gap in their errors.
+
+    Without a gap they are not outliers: a fault of all samples may affect fast motion most.
+    """
+    groups = table.select_groups("take")
+    means_mm = [float(errors_mm[group.mask].mean()) for group in groups]
+    order = np.argsort(means_mm)[::-1][: MAX_TAKES + 1].tolist()
+    ratios = [means_mm[one] / means_mm[other] for one, other in pairwise(order)]
+    if max(ratios, default=0.0) < MIN_RATIO:
+        return None
+    outlying = [groups[n] for n in sorted(order[: ratios.index(max(ratios)) + 1])]
+    masks = zip(*((group.mask, group.sequences) for group in outlying), strict=True)
+    label = ", ".join(group.label for group in outlying)
+    return Group("take", label, *(np.any(each, axis=0) for each in masks))
 
 
 def locate_difference(table: SampleTable, deltas_mm: Array) -> Finding:

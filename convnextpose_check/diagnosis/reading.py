@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 import numpy as np
 
-from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding, Link
+from convnextpose_check.diagnosis.finding import Finding, Link
 from convnextpose_check.diagnosis.table import Grid, SampleTable
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.measurements import find_copies
@@ -32,12 +32,15 @@ Joints = Annotated[
 MIN_SAMPLE_SHARE = 0.9
 """Least share of samples to compare with the reference, which is an error of all samples."""
 
+MAX_REPEATED_SHARE = 0.05
+"""Largest share of images that may equal another one of their sequence, where a person stands."""
+
 AUTHORS_GRID = (64, 64, 64)
 """Cells of positions from the authors' output, which lacks the heatmap's size: the largest one."""
 
 
 class SavedSamples(NamedTuple):
-    """Samples of a run; ``copies`` are pairs of equal images of two sequences."""
+    """Samples of a run; ``copies`` are pairs of equal images."""
 
     table: SampleTable
     errors_mm: Array
@@ -66,6 +69,11 @@ class FinishedRun:
     results: Results | None = None
     record: VariantResult | None = None
 
+    @property
+    def has_published_weights(self) -> bool:
+        """Whether the weights are verified."""
+        return self.record is not None and self.record.identity == "verified"
+
 
 def read_evaluation(path: Path, dataset: Dataset, grid_whd: Grid) -> SavedSamples:
     """Read a saved evaluation of any settings; raises ``bad-results``."""
@@ -80,8 +88,9 @@ def read_evaluation(path: Path, dataset: Dataset, grid_whd: Grid) -> SavedSample
         if samples:
             table = SampleTable.from_samples(samples, cells_xyz[used], grid_whd, dataset.protocol)
             names = [sample.path.name for sample in samples]
-            copies, _ = find_copies(names, sha256[used])
-            return SavedSamples(table, errors_mm[used], samples, copies)
+            across, within = find_copies(names, sha256[used])
+            many = within if len(within) > MAX_REPEATED_SHARE * len(samples) else ()
+            return SavedSamples(table, errors_mm[used], samples, across + many)
         problem = f"{path} has no sample of the data set in {dataset.layout.root}"
     except OSError as error:
         problem = f"cannot read {path}: {error.strerror}"
@@ -154,14 +163,18 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
     results, record, copies = run.results, run.record, run.saved.copies
     names = [sample.path.name for sample in run.saved.samples]
     are_copies = np.isin(names, [name for pair in copies for name in pair])
-    copied = run.saved.table.find_smallest_group(1.0 * are_copies)
-    place = copied.place if are_copies[copied.mask].mean() >= MIN_EXPLAINED else ""
+    table, copied = run.saved.table, f"{len(copies):,} images are copies of other images"
+    misfits = [m for m in run.dataset.box_consistency if isinstance(m, ConvNeXtPoseCheckError)]
+    places = {copied: table.find_smallest_group(1.0 * are_copies).place} | {
+        misfit.problem: group.place
+        for misfit in misfits
+        for group in table.select_groups("subject")
+        if len(misfits) == 1 and f"subject {group.label[1:]} " in misfit.problem
+    }
     rows: list[tuple[object, Link, str, str, str]] = [
         *((True, "inputs", misfit.problem, "errors are computed from these annotations",
-           misfit.remedy)
-          for misfit in run.dataset.box_consistency if isinstance(misfit, ConvNeXtPoseCheckError)),
-        (copies, "inputs", "1 image is a copy of an image of another sequence" if len(copies) == 1
-         else f"{len(copies):,} images are copies of images of other sequences",
+           misfit.remedy) for misfit in misfits),
+        (copies, "inputs", copied,
          f"{' and '.join(copies[0] if copies else ())} are equal", "Download these images again"),
         (run.missing, "settings", f"{run.missing:,} of {run.missing + len(run.saved.samples):,}"
          " samples are missing", "the reference includes them", "Download them again"),
@@ -184,6 +197,6 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
               and "test_mpjpe" not in check.test and "test_throughput" not in check.test),
         ]  # fmt: skip
     return (
-        Finding("fact", link, what, evidence, remedy, None, place if applies is copies else "")
+        Finding("fact", link, what, evidence, remedy, None, places.get(what, ""))
         for applies, link, what, evidence, remedy in rows if applies
     )  # fmt: skip

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convnextpose_check.diagnosis.alternatives import IMAGE_FILES, Alternative
 from convnextpose_check.diagnosis.reading import FinishedRun
 from convnextpose_check.diagnosis.regression import compute_distances
-from convnextpose_check.diagnosis.table import scale_boxes
-from convnextpose_check.evaluation.predict import predict_passes
+from convnextpose_check.diagnosis.table import SampleTable, scale_boxes
+from convnextpose_check.evaluation.predict import predict, predict_passes
 from convnextpose_check.human36m import crops
-from convnextpose_check.human36m.annotations import select_evenly
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import MIRRORED
@@ -31,10 +32,11 @@ SAMPLES, FEW_SAMPLES, BATCH_SIZE = 24, 6, 8
 
 @dataclass(frozen=True)
 class Condition:
-    """A fault between image and position: crop, normalization or a setting of all modules."""
+    """A change between file and position: image, crop, normalization or setting of modules."""
 
     what: str
     remedy: str
+    image: Callable[[Array], Array] = lambda image_bgr: image_bgr
     box: Callable[[Sample], Array] = lambda sample: sample.box_xywh_px
     border: str = "BORDER_CONSTANT"
     to_input: Callable[[Tensor], Tensor] = crops.to_input
@@ -45,7 +47,10 @@ VERIFIED = Condition("", "")
 
 
 class Replay:
-    """Samples of a run to predict again; ``table`` has the run's positions of those readable."""
+    """Samples of a run to predict again; ``table`` has the run's positions of those readable.
+
+    They are chosen at equal distances in the order of their errors, so that few are enough.
+    """
 
     def __init__(self, run: FinishedRun, models: VariantModels) -> None:
         from convnextpose_check.network.optimized import OptimizedConvNeXtPose
@@ -54,10 +59,9 @@ class Replay:
         self._verified: Network = OptimizedConvNeXtPose(models.reference)
         self.has_own_network = run.results is not None and run.results.network is not None
         self.flip = run.results is None or run.results.flip
-        samples = run.saved.samples
-        images = {
-            n: crops.read_image(samples[n]) for n in select_evenly(range(len(samples)), SAMPLES)
-        }
+        samples, ranks = run.saved.samples, np.argsort(run.saved.errors_mm.mean(axis=1))
+        middles = np.linspace(0, len(ranks), 2 * min(SAMPLES, len(ranks)) + 1)[1::2].astype(int)
+        images = {n: crops.read_image(samples[n]) for n in sorted(ranks[middles].tolist())}
         usable = {n: image for n, image in images.items() if image is not None}
         self._pairs = [(samples[n], image) for n, image in usable.items()]
         self.table = run.saved.table.select(list(usable))
@@ -71,25 +75,42 @@ class Replay:
                 setattr(module, *setting)
         return network
 
+    def _read_crops(self, condition: Condition, count: int = SAMPLES) -> tuple[Tensor, ...]:
+        """Returns batches of pixels (B, 3, 256, 256) uint8 on the device."""
+        import torch
+
+        warped = [
+            crops.warp_box(condition.image(image), condition.box(sample), condition.border)
+            for sample, image in self._pairs[:count]
+        ]
+        pixels = torch.from_numpy(np.stack([*map(crops.to_rgb_planes, warped)]))
+        return torch.split(pixels.to(self._models.devices[0]), BATCH_SIZE)
+
+    def predict_plain(self, condition: Condition = VERIFIED) -> Array:
+        """Returns the positions (N, 18, 3) of the plain pass, in the run's cells."""
+        parts = [
+            predict(self._verified, crops.to_input(pixels), flip=False)
+            for pixels in self._read_crops(condition)
+        ]
+        return self._to_cells(parts, self._verified)
+
+    def _to_cells(self, parts: Sequence[Tensor], network: Network) -> Array:
+        import torch
+
+        scale = np.array(self.table.grid_whd) / network.architecture.grid_whd
+        return np.asarray(torch.cat([*parts]).double().cpu().numpy() * scale)
+
     def predict(self, condition: Condition = VERIFIED, count: int = SAMPLES) -> dict[str, Array]:
         """Returns positions (N, 18, 3) in the run's cells by use of the passes, "" if correct."""
         import torch
 
-        network, device = self._build_network(condition.setting), self._models.devices[0]
-        warped = [
-            crops.to_rgb_planes(crops.warp_box(image, condition.box(sample), condition.border))
-            for sample, image in self._pairs[:count]
-        ]
-        pixels = torch.from_numpy(np.stack(warped)).to(device)
+        network = self._build_network(condition.setting)
         with torch.inference_mode():
             passes = [
-                predict_passes(network, condition.to_input(part))
-                for part in torch.split(pixels, BATCH_SIZE)
+                predict_passes(network, condition.to_input(pixels))
+                for pixels in self._read_crops(condition, count)
             ]
-        scale = np.array(self.table.grid_whd) / network.architecture.grid_whd
-        plain, mirrored = (
-            torch.cat(parts).double().cpu().numpy() * scale for parts in zip(*passes, strict=True)
-        )
+        plain, mirrored = (self._to_cells(parts, network) for parts in zip(*passes, strict=True))
         both = (plain + mirrored) / 2
         if not self.flip:
             return {"": plain, "the mirrored pass is averaged": both}
@@ -100,6 +121,19 @@ class Replay:
             "joints of the mirrored pass are not exchanged":
                 (plain + mirrored[:, list(MIRRORED)]) / 2,
         }  # fmt: skip
+
+    def list_corrections(self, print_step: Callable[[str], None]) -> list[Alternative]:
+        """Returns corrections of images and boxes, which predict the samples again."""
+
+        def correct(condition: Condition, table: SampleTable, _: float) -> SampleTable:
+            print_step(f"predicted again: {condition.what}")
+            boxes_px = np.array([condition.box(sample) for sample, _ in self._pairs])
+            return replace(table, cells_xyz=self.predict_plain(condition), boxes_px=boxes_px)
+
+        return [
+            Alternative(each.what, each.remedy, partial(correct, each), is_continuous=False)
+            for each in CORRECTIONS
+        ]
 
     def try_conditions(
         self, verified_xyz: Array, print_step: Callable[[str], None]
@@ -132,21 +166,46 @@ def _exchange_statistics(pixels: Tensor) -> Tensor:
     return (pixels.float() - std) / mean
 
 
+def _apply_gamma(gamma: float, image_bgr: Array) -> Array:
+    return np.asarray((255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)[image_bgr])
+
+
+def _add_details(share: float, image_bgr: Array) -> Array:
+    """Add a share of the differences from the blurred image; -1 returns the blurred image."""
+    import cv2
+
+    blurred = cv2.GaussianBlur(image_bgr, (0, 0), 2)
+    return np.asarray(cv2.addWeighted(image_bgr, 1 + share, blurred, -share, 0))
+
+
 _INPUT = "Use pixels of 0 to 255, red first, minus mean, divided by std"
 _BOX = "Square the annotated box and grow it by 1.25, once"
 _HEAD = "Upsample bilinearly by 2 with align_corners=True"
 
-CONDITIONS: tuple[Condition, ...] = (
-    Condition("pixels are divided by 255", _INPUT, to_input=lambda p: crops.to_input(p / 255)),
-    Condition("pixels are blue first", _INPUT, to_input=lambda p: crops.to_input(p.flip(1))),
-    Condition("mean and std of the pixels are exchanged", _INPUT, to_input=_exchange_statistics),
-    Condition("pixels are not normalized", _INPUT, to_input=lambda p: p.float()),
-    Condition("BatchNorm's eps is 1e-3", "Keep BatchNorm's eps at 1e-5", setting=("eps", 1e-3)),
-    Condition("the head upsamples without align_corners", _HEAD, setting=("align_corners", False)),
+CORRECTIONS: tuple[Condition, ...] = (
+    Condition("pixels are blue first", _INPUT, lambda image_bgr: image_bgr[..., ::-1]),
+    Condition("color channels move on by one", _INPUT, lambda image_bgr: image_bgr[..., [1, 2, 0]]),
+    Condition("color channels move on by two", _INPUT, lambda image_bgr: image_bgr[..., [2, 0, 1]]),
+    Condition("images are brighter (gamma of 0.5)", IMAGE_FILES, partial(_apply_gamma, 0.5)),
+    Condition("images are darker (gamma of 2)", IMAGE_FILES, partial(_apply_gamma, 2.0)),
+    Condition("images are blurred", IMAGE_FILES, partial(_add_details, -1.0)),
+    Condition("images are sharpened", IMAGE_FILES, partial(_add_details, 1.0)),
+    Condition("images are mirrored", IMAGE_FILES, lambda image_bgr: image_bgr[:, ::-1]),
+    Condition("images are upside down", IMAGE_FILES, lambda image_bgr: image_bgr[::-1, ::-1]),
     Condition("boxes grow by 1.2", _BOX, box=lambda s: scale_boxes(s.box_xywh_px, 1.2 / 1.25)),
     Condition("boxes do not grow", _BOX, box=lambda s: scale_boxes(s.box_xywh_px, 1 / 1.25)),
     Condition("boxes grow twice", _BOX, box=lambda s: scale_boxes(s.box_xywh_px, 1.25)),
     Condition("boxes keep the sides of the annotation", _BOX, box=_restore_box_sides),
+)
+"""Changes of images and boxes: faults of a run, or corrections of its files."""
+
+CONDITIONS: tuple[Condition, ...] = (
+    *CORRECTIONS,
+    Condition("pixels are divided by 255", _INPUT, to_input=lambda p: crops.to_input(p / 255)),
+    Condition("mean and std of the pixels are exchanged", _INPUT, to_input=_exchange_statistics),
+    Condition("pixels are not normalized", _INPUT, to_input=lambda p: p.float()),
+    Condition("BatchNorm's eps is 1e-3", "Keep BatchNorm's eps at 1e-5", setting=("eps", 1e-3)),
+    Condition("the head upsamples without align_corners", _HEAD, setting=("align_corners", False)),
     Condition("the border of the image is repeated", "Warp with a black border",
               border="BORDER_REPLICATE"),
 )  # fmt: skip

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
-import numpy as np
 
 from convnextpose_check.diagnosis import locating
-from convnextpose_check.diagnosis.alternatives import explain_errors, explain_result
+from convnextpose_check.diagnosis.alternatives import (
+    CONVERSIONS,
+    DATA,
+    IMAGE_FILES,
+    explain_errors,
+    explain_result,
+    find_joint_orders,
+)
 from convnextpose_check.diagnosis.finding import MAX_LEFT, RANKS, Diagnosis, Finding, grade_change
 from convnextpose_check.diagnosis.reading import FinishedRun, find_subset, list_facts
 from convnextpose_check.diagnosis.regression import SAME_CELLS, compute_distances, fit_positions
 from convnextpose_check.diagnosis.replay import Replay
-from convnextpose_check.diagnosis.statistics import IMAGE_FILES, find_displacement, list_departures
+from convnextpose_check.diagnosis.statistics import find_differences, measure_samples
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
 
-MIN_EXCESS_MM = min(TOLERANCES_MM)
-"""Least difference from the reference that is searched for a cause."""
+MIN_EXCESS_MM, MAX_TOLERANCE_MM = min(TOLERANCES_MM), 1.05 * max(TOLERANCES_MM)
+"""Least difference from the reference that is searched for a cause; largest one, with a margin for
+rounding, that a sound run may have."""
 
-MAX_LEFT_DISTANCE, MAX_DEVIATION = 0.15, 3.0
-"""Largest share of the distance of positions that may be left after a change; largest deviation of
-the mean over a few samples from the expected value, in standard errors."""
+MAX_DEVIATION = 3.0
+"""Largest deviation of the mean over a few samples from the expected value, in standard errors."""
 
 COMPARE = "Compare crop, normalization, network and soft-argmax with this suite's, for one sample"
 
@@ -61,9 +68,7 @@ class Search:
             self.print_step("facts of the run")
             answer.findings += list_facts(self.run)
             self._compare_errors(saved.table, saved.errors_mm)
-        answer.findings.sort(
-            key=lambda each: (RANKS[each.grade], abs(answer.excess_mm - (each.explained_mm or 0.0)))
-        )
+        answer.findings.sort(key=partial(_rank_finding, answer.excess_mm))
         return answer
 
     def _compare_errors(self, table: SampleTable, errors_mm: Array) -> None:
@@ -113,7 +118,7 @@ class Search:
                 f" run's positions for {len(few)} samples"
             )
             answer.ruled_out.append("a fault between image and position")
-            self._locate_excess(excess_mm, is_replayed=True)
+            self._locate_excess(excess_mm, replay)
             return
         answer.link = (
             f"between image and position: {replay.checkpoint} predicts other positions, on average"
@@ -143,50 +148,71 @@ class Search:
         elif left > MAX_LEFT:
             tried = replay.try_conditions(bases[""], self.print_step)
             left, what, remedy = min((left, what, remedy), tried)
-        if left <= MAX_LEFT_DISTANCE:
-            grade, explained_mm = grade_change(left, effect_mm)
-            return Finding(
-                grade, "prediction", what,
-                f"after this change, {left:.1%} of the distance from the run's positions is left",
-                remedy, explained_mm,
-            )  # fmt: skip
+        grade, explained_mm = grade_change(left, effect_mm)
+        evidence = f"{left:.1%} of the distance from the run's positions is left"
+        if grade != "holds":
+            return Finding(grade, "prediction", what, f"after this change, {evidence}", remedy,
+                           explained_mm)  # fmt: skip
         self.answer.ruled_out.append("linear changes of positions, known faults of prediction")
-        others = ~fit.follows
         return Finding(
-            "holds", "prediction", "the fault lies between image and position",
-            f"no change that was tried reproduces the run's positions for {others.sum()} of"
-            f" {len(others)} samples", COMPARE, effect_mm,
-            replay.table.find_smallest_group(1.0 * others).place,
+            grade, "prediction", "the fault lies between image and position",
+            f"after the best change that was tried, {evidence}: {what or 'none'}", COMPARE,
+            effect_mm, replay.table.find_smallest_group(1.0 * ~fit.follows).place,
         )  # fmt: skip
 
-    def _locate_excess(self, excess_mm: float, *, is_replayed: bool = False) -> None:
-        """Find displaced images, a correction of the data, or the group with the excess."""
-        answer, saved, rng = self.answer, self.run.saved, np.random.default_rng(0)
+    def _locate_excess(self, excess_mm: float, replay: Replay | None = None) -> None:
+        """Find a correction of the data, the group with the excess, or the step with the fault.
+
+        ``replay`` predicts the run's positions.
+        """
+        answer, record = self.answer, self.run.record
         answer.parts["the error of the positions minus the reference"] = excess_mm
         self.print_step("groups of samples")
-        found: list[Finding] = []
-        if excess_mm > 0:
-            found = list_departures(saved.table, saved.samples)
-            located = (
-                find_displacement(saved.table)
-                or locating.locate_alternative(saved.table, excess_mm, rng)
-                or locating.locate_excess(saved.table, excess_mm, rng)
-            )
-            found += [located] if located else []
-        answer.findings += found
-        grades = {each.grade for each in found}
-        if grades <= {"possible"}:
+        found = self._explain_excess(excess_mm, replay) if excess_mm > 0 else None
+        if found is not None:
+            answer.findings.append(found)
+            if found.grade == "explains":
+                return
+        else:
             answer.ruled_out.append("a group of samples that contains the excess")
-        if grades & {"fact", "explains"}:
-            return
-        if (record := self.run.record) is not None and record.identity == "not verified":
+        if record is not None and record.identity == "not verified":
             answer.findings.append(Finding(
                 "possible", "weights", "the weights are not the published ones",
                 record.identity_reason, "Compare the sha256 with that of a fresh download",
             ))  # fmt: skip
         answer.findings.append(POSSIBLE_IMAGES)
-        if not is_replayed:
+        if replay is None:
             answer.findings.append(POSSIBLE_PREDICTION)
+
+    def _explain_excess(self, excess_mm: float, replay: Replay | None) -> Finding | None:
+        """Returns a correction, a group or the step with the fault."""
+        table = self.run.saved.table
+        alternatives = (*CONVERSIONS, *find_joint_orders(table))
+        found = locating.locate_alternative(table, alternatives, table.groups, excess_mm)
+        differences = find_differences(table, measure_samples(table, self.run.saved.samples))
+        if found is None or found.grade != "explains":
+            located = filter(None, (found, locating.locate_excess(table, differences, excess_mm)))
+            found = min(located, key=partial(_rank_finding, excess_mm), default=None)
+        if found is None and replay is not None:
+            few = replace(replay.table, cells_xyz=replay.predict_plain())
+            few_mm = excess_mm * few.error_mm / table.error_mm
+            corrections = replay.list_corrections(self.print_step)
+            found = locating.locate_alternative(few, corrections, few.groups[:1], few_mm)
+        if found is not None or replay is None or not self.run.has_published_weights:
+            return found
+        if excess_mm <= MAX_TOLERANCE_MM and "" not in differences:
+            return None
+        texts = ["the fault lies in images, annotations, boxes or depths"]
+        return Finding(
+            "holds", "inputs", ", ".join([*texts, *differences.get("", [])][:3]),
+            f"the published weights predict the run's positions for {len(replay.table)} samples",
+            DATA, excess_mm,
+        )  # fmt: skip
+
+
+def _rank_finding(excess_mm: float, finding: Finding) -> tuple[int, float]:
+    """Returns the order of findings: by grade, then the least unexplained excess first."""
+    return RANKS[finding.grade], abs(excess_mm - (finding.explained_mm or 0.0))
 
 
 def _estimate_effect(values_mm: Array, expected_mm: float) -> float:

@@ -1,146 +1,155 @@
-"""Statistics of boxes and images, whose limits were not verified on Human3.6M."""
+"""Statistics of poses, boxes and images, in which a group of samples may differ from the others."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding, Grade
-from convnextpose_check.diagnosis.regression import fit_lines
-from convnextpose_check.diagnosis.table import AXES, SampleTable
+from convnextpose_check.diagnosis.table import GROUP_AXES, SampleTable
 from convnextpose_check.human36m.annotations import select_evenly
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.geometry import Array, camera_to_image
 from convnextpose_check.human36m.samples import Sample
-from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
 
 HEAD_BYTES, QUANTIZATION_TABLE = 1 << 16, b"\xff\xdb"
 """Number of bytes in which a JPEG's first quantization table is searched, and its marker, before a
 length of two bytes and an index of one."""
 
 IMAGES, MIN_COUNT = 60, 4
-"""Number of images to read; least number of departing samples, and of sequences to fit."""
-
-DATA = "Take cameras, joints, boxes and images from one release of the data set"
-BOXES = "Compare these boxes with another copy of the annotations"
-IMAGE_FILES = "Compare these images with another copy of Human3.6M"
+"""Number of images to read; least number of sequences, and of groups, to compare."""
 
 MIN_Z = 4.0
-"""Least distance of a group's median from that of the others, in robust deviations of theirs."""
-
-COARSE_AXES = ("all", "subject", "camera", "subject and camera")
-"""Axes of groups that a fault of cameras or boxes affects."""
+"""Least difference in standard errors, and in units of the statistic."""
 
 
 class Statistic(NamedTuple):
-    """Values (N,), their range in sound data, and a text for the median of those beyond it."""
+    """Values (N,), NaN where unknown; ``what`` describes a difference of a few ``units``.
+
+    Differences of logarithms are described as ratios. Values that compare a prediction with its
+    annotation are ``paired``: they are 0 in sound data.
+    """
 
     what: str
     values: Array
-    low: float
-    high: float
-    grade: Grade = "possible"
+    unit: float
+    is_log: bool = False
+    is_paired: bool = False
 
 
-def list_departures(table: SampleTable, samples: Sequence[Sample]) -> list[Finding]:
-    """List the statistics of boxes and images that depart from their ranges."""
-    found = [_find_departure(table, COARSE_AXES, BOXES, each) for each in measure_boxes(table)]
-    chosen = select_evenly(range(len(samples)), IMAGES)
-    pixels = {n: crop for n in chosen if (crop := read_crop(samples[n]).pixels_rgb) is not None}
-    if pixels:
-        few, paths = table.select(list(pixels)), [samples[n].path for n in pixels]
-        statistics = measure_images(np.array(list(pixels.values())), paths)
-        found += [_find_departure(few, ("all", *AXES), IMAGE_FILES, each) for each in statistics]
-    return [finding for finding in found if finding is not None]
+def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dict[str, list[str]]:
+    """Describe by group label how its samples differ from the others, clearest first.
 
-
-def _find_departure(
-    table: SampleTable, axes: Collection[str], remedy: str, statistic: Statistic
-) -> Finding | None:
-    """Find the group of these axes in which at least half of the values depart.
-
-    A group far from the others is located; a departure of all samples only remains possible.
+    A group differs if its median over sequences is far from that of the others, in standard
+    errors, in units, and compared with the other groups of its kind. All samples, "", differ if
+    paired values are far from 0.
     """
-    what, values, low, high, grade = statistic
-    departs = (values < low) | (values > high)
-    group = table.find_smallest_group(1.0 * departs, axes)
-    if departs.sum() < MIN_COUNT or departs[group.mask].mean() < MIN_EXPLAINED:
-        return None
-    median = float(np.median(values[group.mask & departs]))
-    evidence = f"{departs.sum():,} of {len(departs):,} samples are affected"
-    if grade == "possible":
-        evidence += f"; the synthetic data have {low:g} to {high:g}"
-        grade = "holds" if group.label and _is_far(values, group.mask) else grade
-    return Finding(grade, "inputs", what.format(median), evidence, remedy, None, group.place)
+    found = defaultdict[str, list[tuple[float, str]]](list)
+    for what, values, unit, is_log, is_paired in statistics:
+        means = table.average_sequences(values)
+        known = np.isfinite(means)
+        for axis in GROUP_AXES:
+            masks = {g.label: g.sequences & known for g in table.select_groups(axis)}
+            masks = {label: mask for label, mask in masks.items() if mask.sum() >= MIN_COUNT}
+            medians = np.array([np.median(means[mask]) for mask in masks.values()])
+            for n, (label, mask) in enumerate(masks.items()):
+                others = means[known & ~mask]
+                if len(others) < MIN_COUNT and (label or not is_paired):
+                    continue
+                difference = float(medians[n] - (np.median(others) if label else 0.0))
+                scale = max(unit, _compute_spread(means[mask]) / mask.sum() ** 0.5)
+                if len(medians) >= MIN_COUNT:
+                    scale = max(scale, _compute_spread(np.delete(medians, n)))
+                if abs(difference) > MIN_Z * scale:
+                    text = what.format(np.exp(difference) if is_log else difference)
+                    found[label].append((abs(difference) / scale, text))
+    return {label: [text for _, text in sorted(each)[::-1]] for label, each in found.items()}
 
 
-def _is_far(values: Array, mask: Array) -> bool:
-    """Whether the median of the masked values is far from that of the others."""
-    usual = np.median(values[~mask])
-    spread = 1.4826 * np.median(np.abs(values[~mask] - usual))
-    return bool(abs(np.median(values[mask]) - usual) > MIN_Z * spread)
+def _compute_spread(values: Array) -> float:
+    """Returns a standard deviation that a quarter of outliers does not affect."""
+    return float(np.quantile(np.abs(values - np.median(values)), 0.75)) / 1.15
+
+
+def measure_samples(table: SampleTable, samples: Sequence[Sample]) -> Iterator[Statistic]:
+    """Measure errors, poses, boxes and, of some samples, images."""
+    logs = np.log(np.maximum(table.errors_mm.mean(axis=1), 1e-6))
+    yield Statistic("errors are {:.1f} times those of the others", logs, 0.1, True)
+    yield from measure_poses(table, np.array([sample.camera.rotation for sample in samples]))
+    yield from measure_boxes(table)
+    yield from measure_images(samples)
+
+
+def measure_poses(table: SampleTable, rotations: Array) -> Iterator[Statistic]:
+    """Compare the size, direction and pelvis of predicted and annotated poses.
+
+    ``rotations`` (N, 3, 3) map world to camera axes; small angles add up like vectors.
+    """
+    poses = (table.predicted_mm, table.truth_mm)
+    predicted, truth = (each[:, 1:ANNOTATED_JOINTS] - each[:, [ROOT]] for each in poses)
+    for how, axes, unit in (("large across", [0, 1], 0.01), ("deep", [2], 0.04)):
+        sizes = (np.maximum(each[..., axes].std(axis=1), 1e-6) for each in (predicted, truth))
+        one, other = (np.linalg.norm(size, axis=1) for size in sizes)
+        what = f"predictions are {{:.2f}} times as {how} as the annotations"
+        yield Statistic(what, np.log(one / other), unit, True, True)
+    moved = (predicted - truth).mean(axis=1)
+    angles = np.cross(truth, predicted).sum(axis=1) / (truth**2).sum(axis=(1, 2))[:, None]
+    turned = np.degrees(1.5 * angles)
+    turned_world = np.einsum("nij,ni->nj", rotations, turned)
+    for n, axis in enumerate("xyz"):
+        what = f"predicted joints are {{:+.0f}} mm off the pelvis along {axis}"
+        yield Statistic(what, moved[:, n], 5.0, is_paired=True)
+        what = f"predictions are turned by {{:+.1f}} degrees about the {axis} axis of the"
+        yield Statistic(f"{what} camera", turned[:, n], 0.75, is_paired=True)
+        yield Statistic(f"{what} world", turned_world[:, n], 0.75, is_paired=True)
 
 
 def measure_boxes(table: SampleTable) -> Iterator[Statistic]:
-    """Compare boxes with the joints in them."""
-    truth_px = project_joints(table, table.truth_mm + table.pelvis_mm[:, None])
-    low_px, high_px = truth_px.min(axis=1), truth_px.max(axis=1)
-    corners_px, sides_px = table.boxes_px[:, :2], table.boxes_px[:, 2:]
-    right, down = (((low_px + high_px) / 2 - corners_px) / sides_px - 0.5).T
-    filled = (high_px - low_px).max(axis=1) / sides_px.max(axis=1)
-    yield Statistic("joints extend over {:.2f} of the box side", filled, 0.56, 0.85)
-    yield Statistic("boxes are moved: joints are {:+.2f} sides off in x", right, -0.05, 0.05)
-    yield Statistic("boxes are moved: joints are {:+.2f} sides off in y", down, -0.08, 0.08)
+    """Compare boxes with the joints in them, and root depths with those of the joints."""
+    joints_px = project_joints(table, table.truth_mm + table.pelvis_mm[:, None])
+    predicted_px = project_joints(table, table.predicted_mm)
+    sides_px = table.boxes_px[:, 2:]
+    low_px, high_px = joints_px.min(axis=1), joints_px.max(axis=1)
+    middles = ((low_px + high_px) / 2 - table.boxes_px[:, :2]) / sides_px
+    moved = np.median(predicted_px - joints_px, axis=1) / sides_px
+    filled = np.log((high_px - low_px).max(axis=1) / sides_px.max(axis=1))
+    depths = np.log(table.root_depths_mm / table.pelvis_mm[:, 2])
+    yield Statistic("joints extend over {:.2f} times as much of the box", filled, 0.05, True)
+    yield Statistic("root depths are {:.2f} times as large", depths, 0.01, True)
+    for axis in range(2):
+        where = f"sides off in {'xy'[axis]}"
+        yield Statistic(f"boxes are moved: joints are {{:+.2f}} {where}", middles[:, axis], 0.015)
+        if table.has_pelvis:
+            what = f"images are moved: predicted joints are {{:+.2f}} {where}"
+            yield Statistic(what, moved[:, axis], 0.01, is_paired=True)
 
 
-def measure_images(pixels_rgb: Array, paths: Sequence[Path]) -> Iterator[Statistic]:
-    """Measure content and sharpness of crops (N, 3, 256, 256), and compression of their files."""
-    gray = pixels_rgb[:, :, ::4].mean(axis=1)  # a quarter of the rows is enough
-    what = "images are empty: all pixels have one color"
-    yield Statistic(what, gray.std(axis=(1, 2)), 1.0, 128.0, "fact")
-    near, far = (
-        np.quantile(np.abs(gray[:, :, step:] - gray[:, :, :-step]), 0.995, axis=(1, 2))
-        for step in (1, 8)
-    )
-    what = "images are blurred: the contrast of neighboring pixels is {:.2f} of that at 8 pixels"
-    yield Statistic(what, near / np.maximum(far, 1e-6), 0.2, 10.0)
-    heads = [path.read_bytes()[:HEAD_BYTES] for path in paths]
-    tables = [head.partition(QUANTIZATION_TABLE)[2][3:67] or b"\0" for head in heads]
-    steps = np.array([sum(table) / len(table) for table in tables])
-    what = "JPEG quality is low: its mean quantization step is {:.0f}"
-    yield Statistic(what, steps, 0.0, 100.0)
+def measure_images(samples: Sequence[Sample]) -> Iterator[Statistic]:
+    """Measure colors and sharpness of crops (3, 256, 256), and compression of their files."""
+    rows = np.full((len(samples), 6), np.nan)
+    for n in select_evenly(range(len(samples)), IMAGES):
+        if (pixels_rgb := read_crop(samples[n]).pixels_rgb) is not None:
+            rows[n] = _measure_image(pixels_rgb[:, ::4].astype(float), samples[n].path)
+    texts = {"brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "sharpness": 0.1,
+             "JPEG quantization": 0.25, "ratio of red to blue": 0.05}  # fmt: skip
+    for (what, unit), values in zip(texts.items(), rows.T, strict=True):
+        text = f"{what} of images is {{:.2f}} times that of the others"
+        yield Statistic(text, np.log(np.maximum(values, 1e-3)), unit, True)
 
 
-def find_displacement(table: SampleTable) -> Finding | None:
-    """Find a group in which predicted joints lie elsewhere in the image than annotated ones.
-
-    The fit is a complex line: scale, angle and shift about the image's center.
-    """
-    predicted, truth = (
-        (project_joints(table, joints_mm) - table.center_px[:, None]) @ (1, 1j)
-        for joints_mm in (table.predicted_mm, table.truth_mm + table.pelvis_mm[:, None])
-    )
-    cell_px = float(np.median(table.boxes_px[:, 2])) / table.grid_whd[0]
-    found: list[tuple[float, Finding]] = []
-    for group in table.groups if table.has_pelvis else []:
-        if group.axis not in COARSE_AXES or group.sequences.sum() < MIN_COUNT:
-            continue
-        x, y = truth[group.mask, :, None], predicted[group.mask, :, None]
-        (slope,), (offset,), _ = fit_lines(x, y)
-        before_px, after_px = (np.abs(y - line).mean(axis=1) for line in (x, slope * x + offset))
-        usual_px, left_px = float(np.median(before_px)), float(np.median(after_px))
-        if usual_px > cell_px and left_px <= (1 - MIN_EXPLAINED) * usual_px:
-            found.append((float((after_px - before_px).sum()), Finding(
-                "holds", "inputs", "images and annotated joints do not fit: the image is scaled by"
-                f" {abs(slope):.3f}, turned by {np.angle(slope, deg=True):+.1f} degrees and moved"
-                f" by {offset.real:+.0f} and {offset.imag:+.0f} pixels",
-                f"undoing this lowers the distance of predicted joints from {usual_px:.0f} to"
-                f" {left_px:.0f} pixels", DATA, None, group.place,
-            )))  # fmt: skip
-    return min(found, key=lambda each: each[0])[1] if found else None
+def _measure_image(pixels_rgb: Array, path: Path) -> tuple[float, ...]:
+    """Returns brightness, contrast, saturation, sharpness, compression, and red to blue."""
+    gray, (red, _, blue) = pixels_rgb.mean(axis=0), pixels_rgb.mean(axis=(1, 2)) + 1
+    near, far = (np.quantile(np.abs(gray[:, step:] - gray[:, :-step]), 0.995) for step in (1, 8))
+    table = path.read_bytes()[:HEAD_BYTES].partition(QUANTIZATION_TABLE)[2][3:67] or b"\1"
+    return (
+        gray.mean(), gray.std(), np.ptp(pixels_rgb, axis=0).mean() / (gray.mean() + 1),
+        near / (far + 1), sum(table) / len(table), red / blue,
+    )  # fmt: skip
 
 
 def project_joints(table: SampleTable, joints_mm: Array) -> Array:

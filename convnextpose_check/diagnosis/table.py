@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -23,6 +23,9 @@ AXES = {
     "take": "S{0} {1} {2}",
 }  # fmt: skip
 """Label formats of the groups that a fault may affect, of subject, action, take and camera."""
+
+GROUP_AXES = ("all", *(axis for axis in AXES if axis != "take"))
+"""Axes with enough sequences in each group for statistics."""
 
 Grid = tuple[int, int, int]
 
@@ -144,9 +147,12 @@ class SampleTable:
         return np.unique(self.sequences, return_inverse=True)[1]
 
     def average_sequences(self, values: Array) -> Array:
-        """Returns the mean (S,) of values (N,) for each sequence."""
-        index = self.sequence_index
-        return np.asarray(np.bincount(index, values) / np.bincount(index))
+        """Returns the mean (S,) of the known values (N,) of each sequence, NaN if none is known."""
+        known, count = np.isfinite(values), int(self.sequence_index.max()) + 1
+        index = self.sequence_index[known]
+        with np.errstate(invalid="ignore"):
+            sums = np.bincount(index, values[known], count)
+            return np.asarray(sums / np.bincount(index, minlength=count))
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -162,11 +168,19 @@ class SampleTable:
                 found.append(Group(axis, value, has_label[self.sequence_index], has_label))
         return found
 
-    def find_smallest_group(self, values: Array, axes: Collection[str] = ("all", *AXES)) -> Group:
-        """Returns the smallest group of these axes with nine tenths of the sum of values (N,)."""
-        values, groups = values * np.sign(values.sum()), (g for g in self.groups if g.axis in axes)
-        holding = [each for each in groups if values[each.mask].sum() >= 0.9 * values.sum()]
-        return min(holding, key=lambda each: int(each.mask.sum()))
+    def find_smallest_group(self, values: Array) -> Group:
+        """Returns the smallest group that holds the values (N,), or the group of all samples.
+
+        It has nine tenths of their sum, and values other than 0 in at least half of its samples.
+        """
+        everything, *groups = self.groups
+        values = values * np.sign(values.sum())
+        holding = [
+            group for group in groups
+            if values[group.mask].sum() >= 0.9 * values.sum()
+            and np.count_nonzero(values[group.mask]) >= group.mask.sum() / 2
+        ]  # fmt: skip
+        return min([everything, *holding], key=lambda group: int(group.mask.sum()))
 
     def select_groups(self, axis: str) -> list[Group]:
         """Returns the groups of one axis, [] if all samples have the same label."""
