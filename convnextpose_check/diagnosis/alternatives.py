@@ -1,17 +1,23 @@
-"""Alternative conversions, comparisons and ground truths, with one parameter each."""
+"""Changes of conversion, comparison and ground truth that explain errors or the excess."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
-from convnextpose_check.diagnosis.finding import Finding, grade_change
-from convnextpose_check.diagnosis.regression import match_joints
-from convnextpose_check.diagnosis.table import Alignment, SampleTable, scale_boxes
+from convnextpose_check.diagnosis.finding import (
+    MAX_SHARE,
+    MIN_EXPLAINED,
+    MIN_SHARES,
+    Finding,
+    grade_change,
+)
+from convnextpose_check.diagnosis.table import Alignment, Group, SampleTable, scale_boxes
 from convnextpose_check.human36m.annotations import select_evenly
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED, ROOT
@@ -23,8 +29,15 @@ COMPARE = "Compare conversion, alignment and ground truth with this suite's, for
 SAME_MM = 0.006
 """Values that differ by less are equal: printed values have two decimals."""
 
-FIT_SAMPLES, FIT_CANDIDATES, FIT_ROUNDS = 120, 6, 8
+FIT_SAMPLES, FIT_CANDIDATES, FIT_ROUNDS = 120, 5, 8
 """Samples to compare errors on, alternatives to fit a parameter of, refinements of a fit."""
+
+PERMUTATIONS, LEVEL = 200, 0.01
+"""Number of permutations, and significance level, of the permutation test of groups."""
+
+MIN_GAIN_Z, EQUAL_SHARE, MAX_REST = 3.0, 0.1, 0.25
+"""Least gain in standard errors; shares of the excess by which equal corrections may differ, and
+that a cause may leave."""
 
 Change = Callable[[SampleTable, float], SampleTable]
 
@@ -130,6 +143,16 @@ COMPARISONS: tuple[Alternative, ...] = (
 """Other comparisons of a pose with its ground truth, tried on the run only."""
 
 
+def match_joints(poses: Array, others: Array) -> Array:
+    """Returns for each joint of ``poses`` (N, J, 3) the nearest joint (J,) of ``others``.
+
+    A joint's own index, unless another is less than half as far away in the median over samples.
+    """
+    median = np.median(np.linalg.norm(poses[:, :, None] - others[:, None], axis=3), axis=0)
+    is_other = median.min(axis=1) < 0.5 * np.diag(median)
+    return np.where(is_other, median.argmin(axis=1), np.arange(len(median)))
+
+
 def find_joint_orders(table: SampleTable) -> Iterator[Alternative]:
     """Yields the orders of predicted joints that match the ground truth of a group."""
     predicted_mm = table.predicted_mm - table.predicted_mm[:, ROOT, None]
@@ -219,4 +242,90 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
         f"the run's errors are {differences_mm[chosen].mean():.2f} mm from those of its positions,"
         f" {after}",
         remedy, explained_mm, table.find_smallest_group(differences_mm).place,
+    )  # fmt: skip
+
+
+def locate_alternative(
+    table: SampleTable, alternatives: Sequence[Alternative], groups: Sequence[Group],
+    excess_mm: float,
+) -> Finding | None:  # fmt: skip
+    """Find the correction of one of the groups that best explains the excess.
+
+    It is only a cause if no other one explains about as much.
+    """
+    before, best = table.errors_mm.mean(axis=1), dict[str, Finding]()
+    scanned = [(each, value) for each in alternatives for value in each.values]
+    gains = [before - each.change(table, at).errors_mm.mean(axis=1) for each, at in scanned]
+    for row, group in _rank_gains(table, gains, groups, excess_mm):
+        alternative, value = scanned[row]
+        if alternative.what not in best:
+            best[alternative.what] = _fit_value(table, alternative, value, group, gains[row])
+        if len(best) == FIT_CANDIDATES:
+            break
+    if not best:
+        return None
+    left_mm = {each: abs(excess_mm - (each.explained_mm or 0)) for each in best.values()}
+    ranked = sorted(left_mm, key=left_mm.__getitem__)
+    equals = [
+        each.what for each in ranked if each.place == ranked[0].place
+        and left_mm[each] <= left_mm[ranked[0]] + EQUAL_SHARE * excess_mm
+    ]  # fmt: skip
+    is_cause = len(equals) == 1 and left_mm[ranked[0]] <= MAX_REST * excess_mm
+    return structs.replace(
+        ranked[0], grade="explains" if is_cause else "holds",
+        what=f"the data fit if {' or '.join(equals)}",
+    )  # fmt: skip
+
+
+def _rank_gains(
+    table: SampleTable, gains: Sequence[Array], groups: Sequence[Group], excess_mm: float
+) -> Iterator[tuple[int, Group]]:
+    """Yields the index and group of changes whose gains (N,) in mm hold the excess."""
+    contained_mm = np.array(gains) @ np.array([group.mask for group in groups]).T / len(table)
+    min_mm = excess_mm * np.array([MIN_SHARES.get(g.axis, MIN_EXPLAINED) for g in groups])
+    is_enough = (contained_mm >= min_mm) & (contained_mm <= MAX_SHARE * excess_mm)
+    # Many changes lower an error above that of the mean pose.
+    is_enough &= contained_mm > table.error_mm - table.mean_pose_mm
+    rng = np.random.default_rng(0)
+    for index in np.argsort(-contained_mm * is_enough, axis=None)[: is_enough.sum()].tolist():
+        row, column = divmod(index, len(groups))
+        gain, group = gains[row], groups[column]
+        if _has_clear_gain(table.average_sequences(gain)[group.sequences]) and (
+            not group.label or _exceeds_random_groups(table, gain, rng)[column]
+        ):
+            yield row, group
+
+
+def _has_clear_gain(means: Array) -> bool:
+    """Whether the gains (S,) of sequences exceed 0; if fewer than 4, each of them."""
+    if len(means) < 4:
+        return bool((means > 0).all())
+    return bool(means.mean() > MIN_GAIN_Z * means.std(ddof=1) / len(means) ** 0.5)
+
+
+def _exceeds_random_groups(table: SampleTable, values: Array, rng: np.random.Generator) -> Array:
+    """Whether each group (G,) has larger values (N,) than randomly permuted sequences.
+
+    Permutation test of a group's sum of deviations from the mean over sequences, divided by the
+    root of its size, against the largest of all groups.
+    """
+    means = table.average_sequences(values)
+    masks = np.array([group.sequences / group.sequences.sum() ** 0.5 for group in table.groups])
+    shuffled = rng.permuted([means] * PERMUTATIONS, axis=1) - means.mean()
+    largest = np.max(shuffled @ masks.T, axis=1)
+    return np.asarray(masks @ (means - means.mean()) >= np.quantile(largest, 1 - LEVEL))
+
+
+def _fit_value(
+    table: SampleTable, alternative: Alternative, value: float, group: Group, gain: Array
+) -> Finding:
+    part = table.select(group.mask)
+    after_mm = part.error_mm - float(gain[group.mask].mean())
+    if alternative.is_continuous:
+        after_mm, value = alternative.fit(lambda at: alternative.change(part, at).error_mm, value)
+    return Finding(
+        "explains", "inputs", alternative.what.format(f"{value:.3g}"),
+        f"this correction lowers the error of {len(part):,} samples from {part.error_mm:.2f} mm to"
+        f" {after_mm:.2f} mm",
+        alternative.remedy, (part.error_mm - after_mm) * len(part) / len(table), group.place,
     )  # fmt: skip

@@ -25,9 +25,12 @@ Link = Literal["settings", "mean", "comparison", "prediction", "inputs", "weight
 """Step with the fault: settings of the run; mean of the errors; errors from positions; positions
 from images; images, annotations, boxes and root depths; checkpoint."""
 
-MAX_LEFT, MAX_UNEXPLAINED, MIN_EXPLAINED = 0.05, 0.15, 0.5
-"""Largest shares of a difference that ``reproduces`` and ``explains`` leave; a change that leaves
-more is no cause. Least share that a group contains."""
+MAX_LEFT, MAX_UNEXPLAINED = 0.05, 0.15
+"""Largest shares of a difference that ``reproduces`` and ``explains`` leave."""
+
+MIN_EXPLAINED, MIN_SHARES, MAX_SHARE = 0.5, {"take": 0.7}, 1.3
+"""Least share of the excess in a group, and in a set of takes; largest share, since removing more
+leaves an error below the reference."""
 
 
 class Finding(msgspec.Struct, frozen=True):

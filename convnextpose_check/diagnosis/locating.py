@@ -1,119 +1,165 @@
-"""Find the samples that contain the excess, and a correction of the data."""
+"""Find the samples that contain the excess, and how they differ from the others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from msgspec import structs
 
-from convnextpose_check.diagnosis.alternatives import Alternative
-from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding
-from convnextpose_check.diagnosis.table import Group, SampleTable
-from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.human36m.skeleton import JOINTS
+from convnextpose_check.diagnosis.finding import MAX_SHARE, MIN_EXPLAINED, MIN_SHARES, Finding
+from convnextpose_check.diagnosis.table import GROUP_AXES, Group, SampleTable
+from convnextpose_check.human36m.annotations import select_evenly
+from convnextpose_check.human36m.crops import read_crop
+from convnextpose_check.human36m.geometry import Array, camera_to_image
+from convnextpose_check.human36m.samples import Sample
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, ROOT
 
-PERMUTATIONS, LEVEL = 200, 0.01
-"""Number of permutations, and significance level, of the permutation test of groups."""
+HEAD_BYTES, QUANTIZATION_TABLE = 1 << 16, b"\xff\xdb"
+"""Number of bytes in which a JPEG's first quantization table is searched, and its marker, before a
+length of two bytes and an index of one."""
 
-MIN_SHARES, MAX_SHARE, MAX_TAKES = {"take": 0.7}, 1.3, 8
-"""Least share of the excess in a set of takes (coarser groups: ``MIN_EXPLAINED``); largest
-share, since removing more leaves an error below the reference; most takes in a set."""
+IMAGES, MIN_COUNT = 60, 4
+"""Number of images to read; least number of sequences, and of groups, to compare."""
 
-MIN_GAIN_Z, MIN_RATIO = 3.0, 1.5
-"""Least gain in standard errors; least ratio of the errors of outlying takes to those of others."""
-
-FIT_CANDIDATES, EQUAL_SHARE, MAX_REST = 4, 0.1, 0.25
-"""Alternatives to fit a parameter of; share of the excess by which equal findings may differ;
-largest share of the excess that a cause leaves."""
+MIN_Z, MIN_RATIO, MAX_TAKES = 4.0, 1.5, 2
+"""Least difference of a group in standard errors, and in units of the statistic; least ratio of the
+errors of outlying takes to those of others; most outlying takes, since a fault of all samples may
+have a large effect on the few takes with fast motion."""
 
 
-def locate_alternative(
-    table: SampleTable, alternatives: Sequence[Alternative], groups: Sequence[Group],
-    excess_mm: float,
-) -> Finding | None:  # fmt: skip
-    """Find the correction of one of the groups that best explains the excess.
+class Statistic(NamedTuple):
+    """Values (N,), NaN where unknown; ``what`` describes a difference of a few ``units``.
 
-    It is only a cause if no other one explains about as much.
+    Differences of logarithms are described as ratios. Values that compare a prediction with its
+    annotation are ``paired``: they are 0 in sound data.
     """
-    before, best = table.errors_mm.mean(axis=1), dict[str, Finding]()
-    scanned = [(each, value) for each in alternatives for value in each.values]
-    gains = [before - each.change(table, at).errors_mm.mean(axis=1) for each, at in scanned]
-    for row, group in _rank_gains(table, gains, groups, excess_mm):
-        alternative, value = scanned[row]
-        if alternative.what not in best:
-            best[alternative.what] = _fit_value(table, alternative, value, group, gains[row])
-        if len(best) == FIT_CANDIDATES:
-            break
-    if not best:
-        return None
-    left_mm = {each: abs(excess_mm - (each.explained_mm or 0)) for each in best.values()}
-    ranked = sorted(left_mm, key=left_mm.__getitem__)
-    equals = [
-        each.what for each in ranked if each.place == ranked[0].place
-        and left_mm[each] <= left_mm[ranked[0]] + EQUAL_SHARE * excess_mm
-    ]  # fmt: skip
-    is_cause = len(equals) == 1 and left_mm[ranked[0]] <= MAX_REST * excess_mm
-    return structs.replace(
-        ranked[0], grade="explains" if is_cause else "holds",
-        what=f"the data fit if {' or '.join(equals)}",
+
+    what: str
+    values: Array
+    unit: float
+    is_log: bool = False
+    is_paired: bool = False
+
+
+def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dict[str, list[str]]:
+    """Describe by group label how its samples differ from the others, clearest first.
+
+    A group differs if its median over sequences is far from that of the others, in standard
+    errors, in units, and compared with the other groups of its kind. All samples, "", differ if
+    paired values are far from 0.
+    """
+    found = defaultdict[str, list[tuple[float, str]]](list)
+    for what, values, unit, is_log, is_paired in statistics:
+        means = table.average_sequences(values)
+        known = np.isfinite(means)
+        for axis in GROUP_AXES:
+            masks = {g.label: g.sequences & known for g in table.select_groups(axis)}
+            masks = {label: mask for label, mask in masks.items() if mask.sum() >= MIN_COUNT}
+            medians = np.array([np.median(means[mask]) for mask in masks.values()])
+            for n, (label, mask) in enumerate(masks.items()):
+                others = means[known & ~mask]
+                if len(others) < MIN_COUNT and (label or not is_paired):
+                    continue
+                difference = float(medians[n] - (np.median(others) if label else 0.0))
+                scale = max(unit, _compute_spread(means[mask]) / mask.sum() ** 0.5)
+                if len(medians) >= MIN_COUNT:
+                    scale = max(scale, _compute_spread(np.delete(medians, n)))
+                if abs(difference) > MIN_Z * scale:
+                    text = what.format(np.exp(difference) if is_log else difference)
+                    found[label].append((abs(difference) / scale, text))
+    return {label: [text for _, text in sorted(each)[::-1]] for label, each in found.items()}
+
+
+def _compute_spread(values: Array) -> float:
+    """Returns a standard deviation that a quarter of outliers does not affect."""
+    return float(np.quantile(np.abs(values - np.median(values)), 0.75)) / 1.15
+
+
+def measure_samples(table: SampleTable, samples: Sequence[Sample]) -> Iterator[Statistic]:
+    """Measure errors, poses, boxes and, of some samples, images."""
+    logs = np.log(np.maximum(table.errors_mm.mean(axis=1), 1e-6))
+    yield Statistic("errors are {:.1f} times those of the others", logs, 0.1, True)
+    yield from measure_poses(table, np.array([sample.camera.rotation for sample in samples]))
+    yield from measure_boxes(table)
+    yield from measure_images(samples)
+
+
+def measure_poses(table: SampleTable, rotations: Array) -> Iterator[Statistic]:
+    """Compare the size, direction and pelvis of predicted and annotated poses.
+
+    ``rotations`` (N, 3, 3) map world to camera axes; small angles add up like vectors.
+    """
+    poses = (table.predicted_mm, table.truth_mm)
+    predicted, truth = (each[:, 1:ANNOTATED_JOINTS] - each[:, [ROOT]] for each in poses)
+    for how, axes, unit in (("large across", [0, 1], 0.01), ("deep", [2], 0.04)):
+        sizes = (np.maximum(each[..., axes].std(axis=1), 1e-6) for each in (predicted, truth))
+        one, other = (np.linalg.norm(size, axis=1) for size in sizes)
+        what = f"predictions are {{:.2f}} times as {how} as the annotations"
+        yield Statistic(what, np.log(one / other), unit, True, True)
+    moved = (predicted - truth).mean(axis=1)
+    angles = np.cross(truth, predicted).sum(axis=1) / (truth**2).sum(axis=(1, 2))[:, None]
+    turned = np.degrees(1.5 * angles)
+    turned_world = np.einsum("nij,ni->nj", rotations, turned)
+    for n, axis in enumerate("xyz"):
+        what = f"predicted joints are {{:+.0f}} mm off the pelvis along {axis}"
+        yield Statistic(what, moved[:, n], 5.0, is_paired=True)
+        what = f"predictions are turned by {{:+.1f}} degrees about the {axis} axis of the"
+        yield Statistic(f"{what} camera", turned[:, n], 0.75, is_paired=True)
+        yield Statistic(f"{what} world", turned_world[:, n], 0.75, is_paired=True)
+
+
+def measure_boxes(table: SampleTable) -> Iterator[Statistic]:
+    """Compare boxes with the joints in them, and root depths with those of the joints."""
+    joints_px = project_joints(table, table.truth_mm + table.pelvis_mm[:, None])
+    predicted_px = project_joints(table, table.predicted_mm)
+    sides_px = table.boxes_px[:, 2:]
+    low_px, high_px = joints_px.min(axis=1), joints_px.max(axis=1)
+    middles = ((low_px + high_px) / 2 - table.boxes_px[:, :2]) / sides_px
+    moved = np.median(predicted_px - joints_px, axis=1) / sides_px
+    filled = np.log((high_px - low_px).max(axis=1) / sides_px.max(axis=1))
+    depths = np.log(table.root_depths_mm / table.pelvis_mm[:, 2])
+    yield Statistic("joints extend over {:.2f} times as much of the box", filled, 0.05, True)
+    yield Statistic("root depths are {:.2f} times as large", depths, 0.01, True)
+    for axis in range(2):
+        where = f"sides off in {'xy'[axis]}"
+        yield Statistic(f"boxes are moved: joints are {{:+.2f}} {where}", middles[:, axis], 0.015)
+        if table.has_pelvis:
+            what = f"images are moved: predicted joints are {{:+.2f}} {where}"
+            yield Statistic(what, moved[:, axis], 0.01, is_paired=True)
+
+
+def measure_images(samples: Sequence[Sample]) -> Iterator[Statistic]:
+    """Measure colors and sharpness of crops (3, 256, 256), and compression of their files."""
+    rows = np.full((len(samples), 6), np.nan)
+    for n in select_evenly(range(len(samples)), IMAGES):
+        if (pixels_rgb := read_crop(samples[n]).pixels_rgb) is not None:
+            rows[n] = _measure_image(pixels_rgb[:, ::4].astype(float), samples[n].path)
+    texts = {"brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "sharpness": 0.1,
+             "JPEG quantization": 0.25, "ratio of red to blue": 0.05}  # fmt: skip
+    for (what, unit), values in zip(texts.items(), rows.T, strict=True):
+        text = f"{what} of images is {{:.2f}} times that of the others"
+        yield Statistic(text, np.log(np.maximum(values, 1e-3)), unit, True)
+
+
+def _measure_image(pixels_rgb: Array, path: Path) -> tuple[float, ...]:
+    """Returns brightness, contrast, saturation, sharpness, compression, and red to blue."""
+    gray, (red, _, blue) = pixels_rgb.mean(axis=0), pixels_rgb.mean(axis=(1, 2)) + 1
+    near, far = (np.quantile(np.abs(gray[:, step:] - gray[:, :-step]), 0.995) for step in (1, 8))
+    table = path.read_bytes()[:HEAD_BYTES].partition(QUANTIZATION_TABLE)[2][3:67] or b"\1"
+    return (
+        gray.mean(), gray.std(), np.ptp(pixels_rgb, axis=0).mean() / (gray.mean() + 1),
+        near / (far + 1), sum(table) / len(table), red / blue,
     )  # fmt: skip
 
 
-def _rank_gains(
-    table: SampleTable, gains: Sequence[Array], groups: Sequence[Group], excess_mm: float
-) -> Iterator[tuple[int, Group]]:
-    """Yields the index and group of changes whose gains (N,) in mm hold the excess."""
-    contained_mm = np.array(gains) @ np.array([group.mask for group in groups]).T / len(table)
-    min_mm = excess_mm * np.array([MIN_SHARES.get(g.axis, MIN_EXPLAINED) for g in groups])
-    is_enough = (contained_mm >= min_mm) & (contained_mm <= MAX_SHARE * excess_mm)
-    # Many changes lower an error above that of the mean pose.
-    is_enough &= contained_mm > table.error_mm - table.mean_pose_mm
-    rng = np.random.default_rng(0)
-    for index in np.argsort(-contained_mm * is_enough, axis=None)[: is_enough.sum()].tolist():
-        row, column = divmod(index, len(groups))
-        gain, group = gains[row], groups[column]
-        if _has_clear_gain(table.average_sequences(gain)[group.sequences]) and (
-            not group.label or _exceeds_random_groups(table, gain, rng)[column]
-        ):
-            yield row, group
-
-
-def _has_clear_gain(means: Array) -> bool:
-    """Whether the gains (S,) of sequences exceed 0; if fewer than 4, each of them."""
-    if len(means) < 4:
-        return bool((means > 0).all())
-    return bool(means.mean() > MIN_GAIN_Z * means.std(ddof=1) / len(means) ** 0.5)
-
-
-def _exceeds_random_groups(table: SampleTable, values: Array, rng: np.random.Generator) -> Array:
-    """Whether each group (G,) has larger values (N,) than randomly permuted sequences.
-
-    Permutation test of a group's sum of deviations from the mean over sequences, divided by the
-    root of its size, against the largest of all groups.
-    """
-    means = table.average_sequences(values)
-    masks = np.array([group.sequences / group.sequences.sum() ** 0.5 for group in table.groups])
-    shuffled = rng.permuted([means] * PERMUTATIONS, axis=1) - means.mean()
-    largest = np.max(shuffled @ masks.T, axis=1)
-    return np.asarray(masks @ (means - means.mean()) >= np.quantile(largest, 1 - LEVEL))
-
-
-def _fit_value(
-    table: SampleTable, alternative: Alternative, value: float, group: Group, gain: Array
-) -> Finding:
-    part = table.select(group.mask)
-    after_mm = part.error_mm - float(gain[group.mask].mean())
-    if alternative.is_continuous:
-        after_mm, value = alternative.fit(lambda at: alternative.change(part, at).error_mm, value)
-    return Finding(
-        "explains", "inputs", alternative.what.format(f"{value:.3g}"),
-        f"this correction lowers the error of {len(part):,} samples from {part.error_mm:.2f} mm to"
-        f" {after_mm:.2f} mm",
-        alternative.remedy, (part.error_mm - after_mm) * len(part) / len(table), group.place,
-    )  # fmt: skip
+def project_joints(table: SampleTable, joints_mm: Array) -> Array:
+    """Project joints (N, 18, 3) in camera coordinates to pixels (N, 17, 2)."""
+    return camera_to_image(joints_mm, table.conversion[3])[:, :ANNOTATED_JOINTS]
 
 
 def locate_excess(
@@ -141,10 +187,7 @@ def locate_excess(
 
 
 def _find_outlying_takes(table: SampleTable, errors_mm: Array) -> Group | None:
-    """Returns a few takes that are separated from all others by a clear gap in their errors.
-
-    Without a gap they are not outliers: a fault of all samples may affect fast motion most.
-    """
+    """Returns the one or two takes that a clear gap in their errors separates from all others."""
     groups = table.select_groups("take")
     means_mm = [float(errors_mm[group.mask].mean()) for group in groups]
     order = np.argsort(means_mm)[::-1][: MAX_TAKES + 1].tolist()

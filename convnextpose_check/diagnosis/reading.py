@@ -163,7 +163,7 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
     results, record, copies = run.results, run.record, run.saved.copies
     names = [sample.path.name for sample in run.saved.samples]
     are_copies = np.isin(names, [name for pair in copies for name in pair])
-    table, copied = run.saved.table, f"{len(copies):,} images are copies of other images"
+    table, copied = run.saved.table, "images are copies of other images"
     misfits = [m for m in run.dataset.box_consistency if isinstance(m, ConvNeXtPoseCheckError)]
     places = {copied: table.find_smallest_group(1.0 * are_copies).place} | {
         misfit.problem: group.place
@@ -175,7 +175,7 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
         *((True, "inputs", misfit.problem, "errors are computed from these annotations",
            misfit.remedy) for misfit in misfits),
         (copies, "inputs", copied,
-         f"{' and '.join(copies[0] if copies else ())} are equal", "Download these images again"),
+         f"{len(copies):,} pairs are equal, such as {' and '.join(copies[0] if copies else ())}", "Download these images again"),
         (run.missing, "settings", f"{run.missing:,} of {run.missing + len(run.saved.samples):,}"
          " samples are missing", "the reference includes them", "Download them again"),
     ]  # fmt: skip

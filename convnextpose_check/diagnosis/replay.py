@@ -1,24 +1,23 @@
-"""Predict samples of a run again, with the verified pipeline or a known fault."""
+"""Predict samples of a run again, and fit the run's positions to the verified ones."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from convnextpose_check.diagnosis.alternatives import IMAGE_FILES, Alternative
+from convnextpose_check.diagnosis.alternatives import IMAGE_FILES, Alternative, match_joints
 from convnextpose_check.diagnosis.reading import FinishedRun
-from convnextpose_check.diagnosis.regression import compute_distances
 from convnextpose_check.diagnosis.table import SampleTable, scale_boxes
-from convnextpose_check.evaluation.predict import predict, predict_passes
+from convnextpose_check.evaluation.predict import predict_passes
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
-from convnextpose_check.human36m.skeleton import MIRRORED
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED
 from convnextpose_check.network import Network
 
 if TYPE_CHECKING:
@@ -26,8 +25,12 @@ if TYPE_CHECKING:
 
     from convnextpose_check.run.models import VariantModels
 
-SAMPLES, FEW_SAMPLES, BATCH_SIZE = 24, 6, 8
-"""Samples to predict again; samples to predict under each condition; batch size."""
+SAMPLES, FEW_SAMPLES, BATCH_SIZE, FIT_ROUNDS = 24, 6, 8, 8
+"""Samples to predict again; samples to predict under each condition; batch size; rounds of a fit.
+"""
+
+SAME_CELLS = 0.02
+"""Positions that differ by less are equal; devices differ by 0.001 cells in float32."""
 
 
 @dataclass(frozen=True)
@@ -75,47 +78,39 @@ class Replay:
                 setattr(module, *setting)
         return network
 
-    def _read_crops(self, condition: Condition, count: int = SAMPLES) -> tuple[Tensor, ...]:
-        """Returns batches of pixels (B, 3, 256, 256) uint8 on the device."""
+    def predict(
+        self, condition: Condition = VERIFIED, count: int = SAMPLES, *, is_plain: bool = False
+    ) -> dict[str, Array]:
+        """Returns positions (N, 18, 3) in the run's cells by use of the passes, "" if correct.
+
+        With ``is_plain``, only those of the plain pass.
+        """
         import torch
 
+        network = self._build_network(condition.setting)
         warped = [
             crops.warp_box(condition.image(image), condition.box(sample), condition.border)
             for sample, image in self._pairs[:count]
         ]
         pixels = torch.from_numpy(np.stack([*map(crops.to_rgb_planes, warped)]))
-        return torch.split(pixels.to(self._models.devices[0]), BATCH_SIZE)
-
-    def predict_plain(self, condition: Condition = VERIFIED) -> Array:
-        """Returns the positions (N, 18, 3) of the plain pass, in the run's cells."""
-        parts = [
-            predict(self._verified, crops.to_input(pixels), flip=False)
-            for pixels in self._read_crops(condition)
-        ]
-        return self._to_cells(parts, self._verified)
-
-    def _to_cells(self, parts: Sequence[Tensor], network: Network) -> Array:
-        import torch
-
-        scale = np.array(self.table.grid_whd) / network.architecture.grid_whd
-        return np.asarray(torch.cat([*parts]).double().cpu().numpy() * scale)
-
-    def predict(self, condition: Condition = VERIFIED, count: int = SAMPLES) -> dict[str, Array]:
-        """Returns positions (N, 18, 3) in the run's cells by use of the passes, "" if correct."""
-        import torch
-
-        network = self._build_network(condition.setting)
+        pixels = pixels.to(self._models.devices[0])
         with torch.inference_mode():
+            batches = [condition.to_input(part) for part in torch.split(pixels, BATCH_SIZE)]
             passes = [
-                predict_passes(network, condition.to_input(pixels))
-                for pixels in self._read_crops(condition, count)
+                (network(batch),) if is_plain else predict_passes(network, batch)
+                for batch in batches
             ]
-        plain, mirrored = (self._to_cells(parts, network) for parts in zip(*passes, strict=True))
-        both = (plain + mirrored) / 2
+        scale = np.array(self.table.grid_whd) / network.architecture.grid_whd
+        plain, *others = (
+            torch.cat(parts).double().cpu().numpy() * scale for parts in zip(*passes, strict=True)
+        )
+        if is_plain:
+            return {"": plain}
+        (mirrored,) = others
         if not self.flip:
-            return {"": plain, "the mirrored pass is averaged": both}
+            return {"": plain, "the mirrored pass is averaged": (plain + mirrored) / 2}
         return {
-            "": both,
+            "": (plain + mirrored) / 2,
             "only the plain pass counts": plain,
             "only the mirrored pass counts": mirrored,
             "joints of the mirrored pass are not exchanged":
@@ -128,7 +123,8 @@ class Replay:
         def correct(condition: Condition, table: SampleTable, _: float) -> SampleTable:
             print_step(f"predicted again: {condition.what}")
             boxes_px = np.array([condition.box(sample) for sample, _ in self._pairs])
-            return replace(table, cells_xyz=self.predict_plain(condition), boxes_px=boxes_px)
+            cells_xyz = self.predict(condition, is_plain=True)[""]
+            return replace(table, cells_xyz=cells_xyz, boxes_px=boxes_px)
 
         return [
             Alternative(each.what, each.remedy, partial(correct, each), is_continuous=False)
@@ -210,3 +206,88 @@ CONDITIONS: tuple[Condition, ...] = (
               border="BORDER_REPLICATE"),
 )  # fmt: skip
 """Faults that ``regression`` cannot recognize from the positions alone."""
+
+
+class Fit(NamedTuple):
+    """Differences from verified positions, and a mask (N,) of the samples that they reproduce.
+
+    ``left_share`` is the mean distance after the fit divided by that before it.
+    """
+
+    departures: list[str]
+    follows: Array
+    left_share: float
+
+
+def compute_distances(run_xyz: Array, other_xyz: Array) -> Array:
+    """Returns the mean distance (N,) of annotated joints in positions (N, 18, 3)."""
+    distances = np.linalg.norm(run_xyz - other_xyz, axis=2)[:, :ANNOTATED_JOINTS]
+    return np.asarray(distances.mean(axis=1))
+
+
+def fit_positions(run_xyz: Array, bases: dict[str, Array], middle_xyz: Array) -> Fit:
+    """Returns the simplest of the best fits; the first of ``bases`` is the suite's."""
+    apart = max(float(compute_distances(run_xyz, next(iter(bases.values()))).mean()), 1e-9)
+    fits = []
+    for base, cells in bases.items():
+        centered = (xyz - np.median(xyz, axis=1, keepdims=True) for xyz in (run_xyz, cells))
+        orders = np.arange(len(JOINTS)), np.array(MIRRORED), match_joints(*centered)
+        fits += [_fit_joints(base, run_xyz, cells, middle_xyz, each, apart) for each in orders]
+    enough = max(1.2 * min(fit.left_share for fit in fits), SAME_CELLS / apart, 0.02)
+    return min(
+        (fit for fit in fits if fit.left_share <= enough),
+        key=lambda fit: (len(fit.departures), fit.left_share),
+    )
+
+
+def _fit_joints(
+    base: str, run_xyz: Array, cells: Array, middle_xyz: Array, sources: Array, apart: float
+) -> Fit:
+    """Fit a line to each axis, by the half of the samples with the least residuals."""
+    run, verified = run_xyz - middle_xyz, cells[:, sources] - middle_xyz
+    slopes, offsets, best = np.ones(3), np.zeros(3), np.arange(len(run))
+    for _ in range(FIT_ROUNDS):
+        points = zip(np.moveaxis(verified[best], 2, 0), np.moveaxis(run[best], 2, 0), strict=True)
+        lines = [np.polyfit(one.ravel(), other.ravel(), 1) for one, other in points]
+        slopes, offsets = np.array(lines).T
+        left = compute_distances(run, verified * slopes + offsets)
+        best = np.argsort(left)[: max(3, (len(run) + 1) // 2)]
+    slopes, offsets = _simplify_lines(slopes, offsets, run[best], verified[best])
+    fitted = verified * slopes + offsets
+    rounded = np.round(fitted + middle_xyz) - middle_xyz
+    left, left_rounded = compute_distances(run, fitted), compute_distances(run, rounded)
+    is_rounded = bool(np.median(left_rounded) < 0.25 * np.median(left))
+    left = left_rounded if is_rounded else left
+    departures = _describe_departures(base, slopes, offsets, sources, is_rounded)
+    return Fit(departures, left < max(SAME_CELLS, 0.05 * apart), float(left.mean()) / apart)
+
+
+def _simplify_lines(slopes: Array, offsets: Array, run: Array, verified: Array) -> Array:
+    """Use slopes of 1 or -1 and offsets of 0 where residuals stay about the same."""
+    lines = []
+    for x, y, slope, offset in zip(
+        np.moveaxis(verified, 2, 0), np.moveaxis(run, 2, 0), slopes, offsets, strict=True
+    ):
+        enough = 1.1 * np.abs(y - slope * x - offset).mean() + SAME_CELLS / 4
+        simpler = [(s, o) for s in (1, -1, slope) for o in (0, np.median(y - s * x))]
+        lines.append(next(
+            ((s, o) for s, o in simpler if np.abs(y - s * x - o).mean() <= enough), (slope, offset)
+        ))  # fmt: skip
+    return np.array(lines, dtype=float).T
+
+
+def _describe_departures(
+    base: str, slopes: Array, offsets: Array, sources: Array, is_rounded: bool
+) -> list[str]:
+    """Describe how the fit differs from the verified positions."""
+    moved = {j: s for j, s in enumerate(sources[:ANNOTATED_JOINTS].tolist()) if j != s}
+    joints = ", ".join(f"{JOINTS[joint]} is at {JOINTS[source]}" for joint, source in moved.items())
+    if tuple(sources) == MIRRORED:
+        joints = "left and right joints are exchanged"
+    rows: list[tuple[object, str]] = [(base, base)]
+    for axis, slope, offset in zip(("x", "y", "depth"), slopes, offsets, strict=True):
+        how = "mirrored" if abs(slope + 1) < 0.002 else f"multiplied by {slope:.3f}"
+        rows.append((abs(slope - 1) > 0.002, f"{axis} is {how}"))
+        rows.append((abs(offset) > 0.01, f"{axis} is shifted by {offset:+.2f} cells"))
+    rows += [(joints, joints), (is_rounded, "positions are rounded to whole cells")]
+    return [text for applies, text in rows if applies]

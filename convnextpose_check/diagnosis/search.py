@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-
-from convnextpose_check.diagnosis import locating
 from convnextpose_check.diagnosis.alternatives import (
     CONVERSIONS,
     DATA,
@@ -15,12 +13,23 @@ from convnextpose_check.diagnosis.alternatives import (
     explain_errors,
     explain_result,
     find_joint_orders,
+    locate_alternative,
 )
 from convnextpose_check.diagnosis.finding import MAX_LEFT, RANKS, Diagnosis, Finding, grade_change
+from convnextpose_check.diagnosis.locating import (
+    find_differences,
+    find_hot_spots,
+    locate_difference,
+    locate_excess,
+    measure_samples,
+)
 from convnextpose_check.diagnosis.reading import FinishedRun, find_subset, list_facts
-from convnextpose_check.diagnosis.regression import SAME_CELLS, compute_distances, fit_positions
-from convnextpose_check.diagnosis.replay import Replay
-from convnextpose_check.diagnosis.statistics import find_differences, measure_samples
+from convnextpose_check.diagnosis.replay import (
+    SAME_CELLS,
+    Replay,
+    compute_distances,
+    fit_positions,
+)
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
@@ -59,7 +68,7 @@ class Search:
     def diagnose(self) -> Diagnosis:
         """Run the steps until the excess is explained."""
         answer, saved = self.answer, self.run.saved
-        answer.hot_spots = locating.find_hot_spots(saved.table)
+        answer.hot_spots = find_hot_spots(saved.table)
         if (subset := find_subset(self.run)) is not None:
             answer.reference_mm = None
             answer.findings.append(subset)
@@ -84,7 +93,7 @@ class Search:
         answer.findings += filter(None, found.values())
         answer.ruled_out += [text for text, finding in found.items() if finding is None]
         if self.deltas_mm is not None:
-            answer.findings.append(locating.locate_difference(table, self.deltas_mm))
+            answer.findings.append(locate_difference(table, self.deltas_mm))
         excess_mm = answer.excess_mm - answer.result_mm + table.error_mm
         if abs(excess_mm) < MIN_EXCESS_MM:
             answer.link = "behind the positions: their error is within 1 mm of the reference"
@@ -188,16 +197,16 @@ class Search:
         """Returns a correction, a group or the step with the fault."""
         table = self.run.saved.table
         alternatives = (*CONVERSIONS, *find_joint_orders(table))
-        found = locating.locate_alternative(table, alternatives, table.groups, excess_mm)
+        found = locate_alternative(table, alternatives, table.groups, excess_mm)
         differences = find_differences(table, measure_samples(table, self.run.saved.samples))
         if found is None or found.grade != "explains":
-            located = filter(None, (found, locating.locate_excess(table, differences, excess_mm)))
+            located = filter(None, (found, locate_excess(table, differences, excess_mm)))
             found = min(located, key=partial(_rank_finding, excess_mm), default=None)
         if found is None and replay is not None:
-            few = replace(replay.table, cells_xyz=replay.predict_plain())
+            few = replace(replay.table, cells_xyz=replay.predict(is_plain=True)[""])
             few_mm = excess_mm * few.error_mm / table.error_mm
             corrections = replay.list_corrections(self.print_step)
-            found = locating.locate_alternative(few, corrections, few.groups[:1], few_mm)
+            found = locate_alternative(few, corrections, few.groups[:1], few_mm)
         if found is not None or replay is None or not self.run.has_published_weights:
             return found
         if excess_mm <= MAX_TOLERANCE_MM and "" not in differences:

@@ -4,19 +4,63 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-from convnextpose_check.diagnosis.alternatives import CONVERSIONS
+from convnextpose_check.diagnosis.alternatives import CONVERSIONS, locate_alternative
 from convnextpose_check.diagnosis.locating import (
-    locate_alternative,
+    Statistic,
+    find_differences,
     locate_difference,
     locate_excess,
+    measure_boxes,
+    measure_images,
+    measure_poses,
+    project_joints,
 )
+from convnextpose_check.diagnosis.table import SampleTable, scale_boxes
+from convnextpose_check.human36m.geometry import Array
 from tests.support.sample_tables import make_sample_table, mix_tables
 
 RNG = np.random.default_rng
+
+
+def make_sound_table() -> SampleTable:
+    """A table with joints in the middle of their boxes."""
+    table = make_sample_table()
+    pixels = project_joints(table, table.truth_mm + table.pelvis_mm[:, None])
+    low, high = pixels.min(axis=1), pixels.max(axis=1)
+    side = (high - low).max(axis=1)[:, None] / 0.7
+    return replace(table, boxes_px=np.hstack([(low + high) / 2 - side / 2, side, side]))
+
+
+def move_predictions(
+    table: SampleTable, scale: float, degrees: float, moved_px: float
+) -> SampleTable:
+    """Move the predicted positions in the image, about its center."""
+    boxes_px, grid = table.boxes_px[:, None], np.array(table.grid_whd[:2])
+    pixels = table.cells_xyz[..., :2] / grid * boxes_px[..., 2:] + boxes_px[..., :2]
+    cosine, sine = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
+    centered = pixels - table.center_px[:, None]
+    moved = centered @ np.array([[cosine, sine], [-sine, cosine]]) + (moved_px, 0)
+    moved = moved + table.center_px[:, None]
+    cells = (moved - boxes_px[..., :2]) / boxes_px[..., 2:] * grid
+    return replace(table, cells_xyz=np.concatenate([cells, table.cells_xyz[..., 2:]], axis=2))
+
+
+def describe_differences(table: SampleTable) -> dict[str, list[str]]:
+    rotations = np.broadcast_to(np.eye(3), (len(table), 3, 3))
+    return find_differences(table, [*measure_poses(table, rotations), *measure_boxes(table)])
+
+
+def select_group(table: SampleTable, label: str) -> Array:
+    (mask,) = (group.mask for group in table.groups if group.label == label)
+    return mask
 
 
 @pytest.mark.parametrize(
@@ -35,7 +79,7 @@ def test_alternative_is_located(name: str, value: float, group: str, what: str, 
     alternative = next(each for each in CONVERSIONS if name in each.what)
     table = mix_tables(sound, mask, alternative.change(sound, value))
 
-    finding = locate_alternative(table, table.error_mm - sound.error_mm, RNG(0))
+    finding = locate_alternative(table, CONVERSIONS, table.groups, table.error_mm - sound.error_mm)
 
     assert finding is not None
     assert re.search(what, finding.what)
@@ -47,42 +91,126 @@ def test_alternative_is_located(name: str, value: float, group: str, what: str, 
 def test_locate_table_without_faults_has_no_finding(seed: int, shift_mm: float) -> None:
     table = make_sample_table(seed)
 
-    assert locate_alternative(table, shift_mm, RNG(0)) is None
-    assert locate_excess(table, shift_mm, RNG(0)) is None
+    assert locate_alternative(table, CONVERSIONS, table.groups, shift_mm) is None
+    assert locate_excess(table, {}, shift_mm) is None
+
+
+def test_locate_alternative_with_equal_explanations_is_not_a_cause() -> None:
+    """Box, root depth and focal length scale a person alike."""
+    sound = make_sample_table()
+    table = replace(sound, root_depths_mm=sound.root_depths_mm * 1.3)
+
+    finding = locate_alternative(table, CONVERSIONS, table.groups, table.error_mm - sound.error_mm)
+
+    assert finding is not None
+    assert finding.grade == "holds"
+    named = finding.what.removeprefix("the data fit if ").split(" or ")
+    assert any(each.startswith("root depths are multiplied by 0.7") for each in named)
+    assert any(each.startswith("box sides are multiplied by 0.7") for each in named)
+
+
+@pytest.mark.parametrize(
+    ("label", "scale", "degrees", "moved_px", "text"),
+    [
+        ("S9", 1.0, 0.0, 60.0, "images are moved: predicted joints are [+]0.2. sides off in x"),
+        ("camera 2", 0.9, 0.0, 0.0, "predictions are 0.9. times as large across"),
+        ("S9", 1.0, 6.0, 0.0, "turned by [+]5.9 degrees about the z axis of the camera"),
+        ("", 1.0, 6.0, 0.0, "turned by [+]6.0 degrees about the z axis of the camera"),
+    ],
+)
+def test_differences_of_predictions_are_described(
+    label: str, scale: float, degrees: float, moved_px: float, text: str
+) -> None:
+    """Of all samples, predictions are compared with their annotations."""
+    sound = make_sample_table()
+    moved = move_predictions(sound, scale, degrees, moved_px)
+
+    differences = describe_differences(mix_tables(sound, select_group(sound, label), moved))
+
+    assert any(re.search(text, each) for each in differences[label])
+
+
+@pytest.mark.parametrize(
+    ("label", "shift", "factor", "text"),
+    [
+        ("camera 4", 0.1, 1.0, "boxes are moved: joints are -0.10 sides off in x"),
+        ("S11", 0.0, 2.0, "joints extend over 0.50 times as much of the box"),
+    ],
+)
+def test_differences_of_boxes_are_described(
+    label: str, shift: float, factor: float, text: str
+) -> None:
+    sound = make_sound_table()
+    boxes_px = scale_boxes(sound.boxes_px, factor)
+    boxes_px[:, 0] += shift * boxes_px[:, 2]
+    changed = replace(sound, boxes_px=boxes_px)
+
+    differences = describe_differences(mix_tables(sound, select_group(sound, label), changed))
+
+    assert label not in describe_differences(sound)
+    assert text in differences[label]
+
+
+def test_images_are_measured(tmp_path: Path) -> None:
+    rng = RNG(0)
+    sharp = np.kron(rng.integers(0, 255, (16, 16, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    gray = cv2.cvtColor(cv2.cvtColor(sharp, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    images = [sharp, sharp // 3, cv2.GaussianBlur(sharp, (0, 0), 8), gray, sharp]
+    samples: list[Any] = []
+    for n, (image, quality) in enumerate(zip(images, (90, 90, 90, 90, 10), strict=True)):
+        path = tmp_path / f"{n}.jpg"
+        cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        box_px = np.array([0, 0, 256, 256])
+        samples.append(SimpleNamespace(path=path, size_px=(256, 256), box_xywh_px=box_px))
+
+    by_text = {
+        each.what.partition(" of images")[0]: each.values for each in measure_images(samples)
+    }
+
+    differing = {
+        what: np.flatnonzero(np.abs(values - values[0]) > 0.4).tolist()
+        for what, values in by_text.items()
+    }
+    assert differing.pop("contrast") == [1, 2]
+    assert differing == {
+        "brightness": [1], "saturation": [2, 3], "sharpness": [2],
+        "JPEG quantization": [4], "ratio of red to blue": [],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("label", ["camera 3", "Walking", "S11 Photo 2"])
 def test_locate_excess_finds_group_of_unknown_fault(label: str) -> None:
     sound = make_sample_table()
-    (mask,) = (group.mask for group in sound.groups if group.label == label)
     noise = RNG(0).normal(0, 2, sound.cells_xyz.shape)
-    table = mix_tables(sound, mask, replace(sound, cells_xyz=sound.cells_xyz + noise))
+    noisy = replace(sound, cells_xyz=sound.cells_xyz + noise)
+    table = mix_tables(sound, select_group(sound, label), noisy)
+    errors = Statistic("errors are larger", np.log(table.errors_mm.mean(axis=1)), 0.1, is_log=True)
 
-    finding = locate_excess(table, table.error_mm - sound.error_mm, RNG(0))
+    finding = locate_excess(
+        table, find_differences(table, [errors]), table.error_mm - sound.error_mm
+    )
 
     assert finding is not None
     assert finding.place.startswith(label)
     assert finding.grade == "holds"
 
 
+def test_locate_excess_takes_without_gap_are_not_located() -> None:
+    """A fault of all samples that grows from take to take."""
+    sound = make_sample_table()
+    noise = RNG(0).normal(0, 1, sound.cells_xyz.shape)
+    takes = [group.mask for group in sound.groups if group.axis == "take"]
+    growth = sum(1.2**n / 1e4 * mask for n, mask in enumerate(takes))
+    table = replace(sound, cells_xyz=sound.cells_xyz + noise * np.array(growth)[:, None, None])
+
+    assert locate_excess(table, {}, table.error_mm - sound.error_mm) is None
+
+
 def test_locate_difference_returns_smallest_group() -> None:
     table = make_sample_table()
-    (mask,) = (group.mask for group in table.groups if group.label == "S9 Eating")
+    mask = select_group(table, "S9 Eating")
 
     finding = locate_difference(table, np.where(mask, 30.0, 0.0))
 
     assert finding.place == "S9 Eating, 24 of 720 samples"
     assert finding.explained_mm == pytest.approx(1.0)
-
-
-def test_locate_alternative_names_equal_explanations() -> None:
-    """Box, root depth and focal length scale a person alike."""
-    sound = make_sample_table()
-    table = replace(sound, root_depths_mm=sound.root_depths_mm * 1.3)
-
-    finding = locate_alternative(table, table.error_mm - sound.error_mm, RNG(0))
-
-    assert finding is not None
-    named = finding.what.removeprefix("the data fit if ").split(" or ")
-    assert any(each.startswith("root depths are multiplied by 0.7") for each in named)
-    assert any(each.startswith("box sides are multiplied by 0.7") for each in named)

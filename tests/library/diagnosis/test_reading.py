@@ -132,5 +132,6 @@ def test_copies_are_located_unless_they_are_scattered(label: str, place: str) ->
 
     (fact,) = list_facts(run)
 
-    assert fact.what.endswith("images are copies of images of other sequences")
+    assert fact.what == "images are copies of other images"
+    assert fact.evidence.startswith(f"{len(others)} pairs are equal, such as ")
     assert fact.place == place
