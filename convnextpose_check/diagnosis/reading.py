@@ -175,7 +175,8 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
         *((True, "inputs", misfit.problem, "errors are computed from these annotations",
            misfit.remedy) for misfit in misfits),
         (copies, "inputs", copied,
-         f"{len(copies):,} pairs are equal, such as {' and '.join(copies[0] if copies else ())}", "Download these images again"),
+         f"{len(copies):,} pairs are equal, such as {' and '.join(copies[0] if copies else ())}",
+         "Download these images again"),
         (run.missing, "settings", f"{run.missing:,} of {run.missing + len(run.saved.samples):,}"
          " samples are missing", "the reference includes them", "Download them again"),
     ]  # fmt: skip
