@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,18 +79,23 @@ class Replay:
         return network
 
     def predict(
-        self, condition: Condition = VERIFIED, count: int = SAMPLES, *, is_plain: bool = False
+        self,
+        condition: Condition = VERIFIED,
+        indices: Sequence[int] | None = None,
+        *,
+        is_plain: bool = False,
     ) -> dict[str, Array]:
         """Returns positions (N, 18, 3) in the run's cells by use of the passes, "" if correct.
 
-        With ``is_plain``, only those of the plain pass.
+        By default of all samples. With ``is_plain``, only those of the plain pass.
         """
         import torch
 
         network = self._build_network(condition.setting)
+        pairs = self._pairs if indices is None else [self._pairs[n] for n in indices]
         warped = [
             crops.warp_box(condition.image(image), condition.box(sample), condition.border)
-            for sample, image in self._pairs[:count]
+            for sample, image in pairs
         ]
         pixels = torch.from_numpy(np.stack([*map(crops.to_rgb_planes, warped)]))
         pixels = pixels.to(self._models.devices[0])
@@ -134,15 +139,19 @@ class Replay:
     def try_conditions(
         self, verified_xyz: Array, print_step: Callable[[str], None]
     ) -> tuple[float, str, str]:
-        """Returns the share of the distance that the best condition leaves, and its texts."""
-        few, found = self.table.select(slice(FEW_SAMPLES)), []
-        run_xyz = few.make_comparable(few.cells_xyz)
-        apart = max(float(compute_distances(run_xyz, verified_xyz[:FEW_SAMPLES]).mean()), 1e-9)
+        """Returns the share of the distance that the best condition leaves, and its texts.
+
+        Only the samples that are farthest from the verified positions are predicted.
+        """
+        run_xyz, found = self.table.make_comparable(self.table.cells_xyz), []
+        distances = compute_distances(run_xyz, verified_xyz)
+        farthest = np.argsort(-distances)[:FEW_SAMPLES].tolist()
+        few, apart = self.table.select(farthest), max(float(distances[farthest].mean()), 1e-9)
         for condition in CONDITIONS:
             print_step(f"predicted again: {condition.what}")
-            combined = map(few.make_comparable, self.predict(condition, FEW_SAMPLES).values())
-            left = min(float(compute_distances(run_xyz, xyz).mean()) for xyz in combined) / apart
-            found.append((left, condition.what, condition.remedy))
+            combined = map(few.make_comparable, self.predict(condition, farthest).values())
+            lefts = (compute_distances(run_xyz[farthest], xyz).mean() for xyz in combined)
+            found.append((float(min(lefts)) / apart, condition.what, condition.remedy))
         return min(found)
 
 
@@ -209,13 +218,12 @@ CONDITIONS: tuple[Condition, ...] = (
 
 
 class Fit(NamedTuple):
-    """Differences from verified positions, and a mask (N,) of the samples that they reproduce.
+    """Differences from verified positions.
 
     ``left_share`` is the mean distance after the fit divided by that before it.
     """
 
     departures: list[str]
-    follows: Array
     left_share: float
 
 
@@ -259,7 +267,7 @@ def _fit_joints(
     is_rounded = bool(np.median(left_rounded) < 0.25 * np.median(left))
     left = left_rounded if is_rounded else left
     departures = _describe_departures(base, slopes, offsets, sources, is_rounded)
-    return Fit(departures, left < max(SAME_CELLS, 0.05 * apart), float(left.mean()) / apart)
+    return Fit(departures, float(left.mean()) / apart)
 
 
 def _simplify_lines(slopes: Array, offsets: Array, run: Array, verified: Array) -> Array:

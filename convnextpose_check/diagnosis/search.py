@@ -158,15 +158,17 @@ class Search:
             tried = replay.try_conditions(bases[""], self.print_step)
             left, what, remedy = min((left, what, remedy), tried)
         grade, explained_mm = grade_change(left, effect_mm)
+        differ = compute_distances(run_xyz, bases[""]) > SAME_CELLS
+        place = replay.table.find_smallest_group(1.0 * differ).place if differ.sum() > 1 else ""
         evidence = f"{left:.1%} of the distance from the run's positions is left"
         if grade != "holds":
-            return Finding(grade, "prediction", what, f"after this change, {evidence}", remedy,
-                           explained_mm)  # fmt: skip
+            evidence = f"after this change, {evidence}"
+            return Finding(grade, "prediction", what, evidence, remedy, explained_mm, place)
         self.answer.ruled_out.append("linear changes of positions, known faults of prediction")
         return Finding(
             grade, "prediction", "the fault lies between image and position",
             f"after the best change that was tried, {evidence}: {what or 'none'}", COMPARE,
-            effect_mm, replay.table.find_smallest_group(1.0 * ~fit.follows).place,
+            effect_mm, place,
         )  # fmt: skip
 
     def _locate_excess(self, excess_mm: float, replay: Replay | None = None) -> None:

@@ -98,7 +98,6 @@ def test_fit_describes_change(verified: Array, change: Callable[[Array], Array],
 
     assert ", ".join(fit.departures) == text
     assert fit.left_share < 0.01
-    assert fit.follows.all()
 
 
 def test_fit_positions_names_used_pass(verified: Array) -> None:
@@ -109,14 +108,11 @@ def test_fit_positions_names_used_pass(verified: Array) -> None:
     assert fit.departures == ["only the plain pass counts"]
 
 
-def test_fit_positions_marks_samples_that_do_not_fit(verified: Array) -> None:
+def test_fit_positions_ignores_samples_that_do_not_fit(verified: Array) -> None:
     every_third = np.arange(len(verified)) % 3 == 0
     run_xyz = np.where(every_third[:, None, None], verified + 1, verified)
 
-    fit = fit_positions(run_xyz, {"": verified}, MIDDLE)
-
-    assert not fit.departures
-    assert (fit.follows == ~every_third).all()
+    assert not fit_positions(run_xyz, {"": verified}, MIDDLE).departures
 
 
 def test_fit_positions_unrelated_positions_explain_little(verified: Array) -> None:
