@@ -35,8 +35,8 @@ have a large effect on the few takes with fast motion."""
 class Statistic(NamedTuple):
     """Values (N,), NaN where unknown; ``what`` describes a difference of a few ``units``.
 
-    Differences of logarithms are described as ratios. Values that compare a prediction with its
-    annotation are ``paired``: they are 0 in sound data.
+    Differences of logarithms are described as ratios, that of errors by ``locate_excess``. Values
+    that compare a prediction with its annotation are ``paired``: they are 0 in sound data.
     """
 
     what: str
@@ -50,8 +50,8 @@ def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dic
     """Describe by group label how its samples differ from the others, clearest first.
 
     A group differs if its median over sequences is far from that of the others, in standard
-    errors, in units, and compared with the other groups of its kind. All samples, "", differ if
-    paired values are far from 0.
+    errors, in units, and at least twice as far as other groups of its kind. All samples, "", differ
+    if paired values are far from 0.
     """
     found = defaultdict[str, list[tuple[float, str]]](list)
     for what, values, unit, is_log, is_paired in statistics:
@@ -68,7 +68,8 @@ def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dic
                 difference = float(medians[n] - (np.median(others) if label else 0.0))
                 scale = max(unit, _compute_spread(means[mask]) / mask.sum() ** 0.5)
                 if len(medians) >= MIN_COUNT:
-                    scale = max(scale, _compute_spread(np.delete(medians, n)))
+                    usual = np.abs(np.delete(medians, n) - np.median(medians))
+                    scale = max(scale, float(np.quantile(usual, 0.9)) / 2)
                 if abs(difference) > MIN_Z * scale:
                     text = what.format(np.exp(difference) if is_log else difference)
                     found[label].append((abs(difference) / scale, text))
@@ -83,7 +84,7 @@ def _compute_spread(values: Array) -> float:
 def measure_samples(table: SampleTable, samples: Sequence[Sample]) -> Iterator[Statistic]:
     """Measure errors, poses, boxes and, of some samples, images."""
     logs = np.log(np.maximum(table.errors_mm.mean(axis=1), 1e-6))
-    yield Statistic("errors are {:.1f} times those of the others", logs, 0.1, True)
+    yield Statistic("", logs, 0.1, True)
     yield from measure_poses(table, np.array([sample.camera.rotation for sample in samples]))
     yield from measure_boxes(table)
     yield from measure_images(samples)
@@ -176,9 +177,12 @@ def locate_excess(
         contained_mm = (own_mm - rest_mm) * float(group.mask.mean())
         min_share = MIN_SHARES.get(group.axis, MIN_EXPLAINED)
         if min_share * excess_mm <= contained_mm <= MAX_SHARE * excess_mm:
-            texts = ["these samples hold the excess", *differences.get(group.label, ())][:3]
+            texts = [
+                "these samples hold the excess",
+                *filter(None, differences.get(group.label, ())),
+            ]
             found.append((abs(excess_mm - contained_mm), Finding(
-                "holds", "inputs", ", ".join(texts),
+                "holds", "inputs", ", ".join(["these samples hold the excess", *texts[:2]]),
                 f"their error is {own_mm:.1f} mm, that of the others {rest_mm:.1f} mm",
                 "Compare their images, joints, boxes and cameras with those of the others",
                 contained_mm, group.place,

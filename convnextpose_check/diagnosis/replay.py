@@ -29,6 +29,9 @@ SAMPLES, FEW_SAMPLES, BATCH_SIZE, FIT_ROUNDS = 24, 6, 8, 8
 """Samples to predict again; samples to predict under each condition; batch size; rounds of a fit.
 """
 
+MIN_SLOPE_CHANGE, MIN_SHIFT_CELLS = 0.015, 0.1
+"""Least change of a slope and least offset in a fit."""
+
 SAME_CELLS = 0.02
 """Positions that differ by less are equal; devices differ by 0.001 cells in float32."""
 
@@ -260,7 +263,8 @@ def _fit_joints(
         slopes, offsets = np.array(lines).T
         left = compute_distances(run, verified * slopes + offsets)
         best = np.argsort(left)[: max(3, (len(run) + 1) // 2)]
-    slopes, offsets = _simplify_lines(slopes, offsets, run[best], verified[best])
+    slopes = np.where(np.abs(slopes - 1) < MIN_SLOPE_CHANGE, 1.0, slopes)
+    offsets = np.where(np.abs(offsets) < MIN_SHIFT_CELLS, 0.0, offsets)
     fitted = verified * slopes + offsets
     rounded = np.round(fitted + middle_xyz) - middle_xyz
     left, left_rounded = compute_distances(run, fitted), compute_distances(run, rounded)
@@ -268,20 +272,6 @@ def _fit_joints(
     left = left_rounded if is_rounded else left
     departures = _describe_departures(base, slopes, offsets, sources, is_rounded)
     return Fit(departures, float(left.mean()) / apart)
-
-
-def _simplify_lines(slopes: Array, offsets: Array, run: Array, verified: Array) -> Array:
-    """Use slopes of 1 or -1 and offsets of 0 where residuals stay about the same."""
-    lines = []
-    for x, y, slope, offset in zip(
-        np.moveaxis(verified, 2, 0), np.moveaxis(run, 2, 0), slopes, offsets, strict=True
-    ):
-        enough = 1.1 * np.abs(y - slope * x - offset).mean() + SAME_CELLS / 4
-        simpler = [(s, o) for s in (1, -1, slope) for o in (0, np.median(y - s * x))]
-        lines.append(next(
-            ((s, o) for s, o in simpler if np.abs(y - s * x - o).mean() <= enough), (slope, offset)
-        ))  # fmt: skip
-    return np.array(lines, dtype=float).T
 
 
 def _describe_departures(
@@ -294,8 +284,8 @@ def _describe_departures(
         joints = "left and right joints are exchanged"
     rows: list[tuple[object, str]] = [(base, base)]
     for axis, slope, offset in zip(("x", "y", "depth"), slopes, offsets, strict=True):
-        how = "mirrored" if abs(slope + 1) < 0.002 else f"multiplied by {slope:.3f}"
-        rows.append((abs(slope - 1) > 0.002, f"{axis} is {how}"))
-        rows.append((abs(offset) > 0.01, f"{axis} is shifted by {offset:+.2f} cells"))
+        how = "mirrored" if abs(slope + 1) < MIN_SLOPE_CHANGE else f"multiplied by {slope:.3f}"
+        rows.append((slope != 1, f"{axis} is {how}"))
+        rows.append((offset != 0, f"{axis} is shifted by {offset:+.2f} cells"))
     rows += [(joints, joints), (is_rounded, "positions are rounded to whole cells")]
     return [text for applies, text in rows if applies]
