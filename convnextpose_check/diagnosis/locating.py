@@ -36,7 +36,8 @@ class Statistic(NamedTuple):
     """Values (N,), NaN where unknown; ``what`` describes a difference of a few ``units``.
 
     Differences of logarithms are described as ratios, that of errors by ``locate_excess``. Values
-    that compare a prediction with its annotation are ``paired``: they are 0 in sound data.
+    that compare a prediction with its annotation are ``paired``: they are 0 in sound data. Groups
+    of ``axes`` are compared.
     """
 
     what: str
@@ -44,6 +45,7 @@ class Statistic(NamedTuple):
     unit: float
     is_log: bool = False
     is_paired: bool = False
+    axes: tuple[str, ...] = GROUP_AXES
 
 
 def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dict[str, list[str]]:
@@ -54,10 +56,10 @@ def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dic
     if paired values are far from 0.
     """
     found = defaultdict[str, list[tuple[float, str]]](list)
-    for what, values, unit, is_log, is_paired in statistics:
+    for what, values, unit, is_log, is_paired, axes in statistics:
         means = table.average_sequences(values)
         known = np.isfinite(means)
-        for axis in GROUP_AXES:
+        for axis in axes:
             masks = {g.label: g.sequences & known for g in table.select_groups(axis)}
             masks = {label: mask for label, mask in masks.items() if mask.sum() >= MIN_COUNT}
             medians = np.array([np.median(means[mask]) for mask in masks.values()])
@@ -110,8 +112,10 @@ def measure_poses(table: SampleTable, rotations: Array) -> Iterator[Statistic]:
         what = f"predicted joints are {{:+.0f}} mm off the pelvis along {axis}"
         yield Statistic(what, moved[:, n], 5.0, is_paired=True)
         what = f"predictions are turned by {{:+.1f}} degrees about the {axis} axis of the"
-        yield Statistic(f"{what} camera", turned[:, n], 0.75, is_paired=True)
-        yield Statistic(f"{what} world", turned_world[:, n], 0.75, is_paired=True)
+        unit = 0.75 if axis == "z" else 1.0  # depths are less certain
+        yield Statistic(f"{what} camera", turned[:, n], unit, is_paired=True)
+        kinds = ("all", "subject", "action", "subject and action")
+        yield Statistic(f"{what} world", turned_world[:, n], 0.75, is_paired=True, axes=kinds)
 
 
 def measure_boxes(table: SampleTable) -> Iterator[Statistic]:
@@ -177,10 +181,7 @@ def locate_excess(
         contained_mm = (own_mm - rest_mm) * float(group.mask.mean())
         min_share = MIN_SHARES.get(group.axis, MIN_EXPLAINED)
         if min_share * excess_mm <= contained_mm <= MAX_SHARE * excess_mm:
-            texts = [
-                "these samples hold the excess",
-                *filter(None, differences.get(group.label, ())),
-            ]
+            texts = [*filter(None, differences.get(group.label, ()))]
             found.append((abs(excess_mm - contained_mm), Finding(
                 "holds", "inputs", ", ".join(["these samples hold the excess", *texts[:2]]),
                 f"their error is {own_mm:.1f} mm, that of the others {rest_mm:.1f} mm",
