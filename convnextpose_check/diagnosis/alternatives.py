@@ -29,15 +29,16 @@ COMPARE = "Compare conversion, alignment and ground truth with this suite's, for
 SAME_MM = 0.006
 """Values that differ by less are equal: printed values have two decimals."""
 
-FIT_SAMPLES, FIT_CANDIDATES, FIT_ROUNDS = 120, 5, 8
-"""Samples to compare errors on, alternatives to fit a parameter of, refinements of a fit."""
+FIT_SAMPLES, MIN_SAMPLES, FIT_CANDIDATES, FIT_ROUNDS = 120, 4, 5, 8
+"""Most and least samples to compare errors on, alternatives to fit a parameter of, refinements of a
+fit."""
 
 PERMUTATIONS, LEVEL = 200, 0.01
 """Number of permutations, and significance level, of the permutation test of groups."""
 
-MIN_GAIN_Z, EQUAL_SHARE, MAX_REST = 3.0, 0.1, 0.25
-"""Least gain in standard errors; shares of the excess by which equal corrections may differ, and
-that a cause may leave."""
+MIN_GAIN_Z, EQUAL_SHARE, EQUAL_MM, MAX_REST = 3.0, 0.1, 2.0, 0.25
+"""Least gain in standard errors; share of the excess, and value, by which equal corrections may
+differ; share that a cause may leave."""
 
 Change = Callable[[SampleTable, float], SampleTable]
 
@@ -231,9 +232,8 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
         ((*each.fit(partial(loss, each), at), each) for _, at, each in starts[:FIT_CANDIDATES]),
         key=lambda fit: fit[0],
     )
-    grade, explained_mm = grade_change(
-        left_mm / float(differences_mm[chosen].mean()), float(errors_mm.mean()) - table.error_mm
-    )
+    left = left_mm / float(differences_mm[chosen].mean()) if len(chosen) >= MIN_SAMPLES else 1.0
+    grade, explained_mm = grade_change(left, float(errors_mm.mean()) - table.error_mm)
     what, remedy = alternative.what.format(f"{value:.3g}"), alternative.remedy
     after = f"after this change {left_mm:.3f} mm"
     if grade == "holds":
@@ -270,7 +270,7 @@ def locate_alternative(
     ranked = sorted(left_mm, key=left_mm.__getitem__)
     equals = [
         each.what for each in ranked if each.place == ranked[0].place
-        and left_mm[each] <= left_mm[ranked[0]] + EQUAL_SHARE * excess_mm
+        and left_mm[each] <= left_mm[ranked[0]] + min(EQUAL_SHARE * excess_mm, EQUAL_MM)
     ]  # fmt: skip
     is_cause = len(equals) == 1 and left_mm[ranked[0]] <= MAX_REST * excess_mm
     return structs.replace(
