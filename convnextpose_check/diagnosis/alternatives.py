@@ -76,9 +76,7 @@ def _scale_depth(table: SampleTable, factor: float) -> SampleTable:
 
 def _rotate_truth(table: SampleTable, degrees: float) -> SampleTable:
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return replace(
-        table, truth_mm=table.truth_mm @ [[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]]
-    )
+    return table.with_truth(table.truth_mm @ [[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
 
 
 def _shift_frames(table: SampleTable, step: float) -> SampleTable:
@@ -107,7 +105,7 @@ _PROTOCOL = "Subtract each pose's own pelvis, and align only under protocol 1, w
 CONVERSIONS: tuple[Alternative, ...] = (
     Alternative("left and right joints are exchanged", _ORDER, partial(_permute_joints, MIRRORED)),
     Alternative("poses are mirrored left to right", DATA,
-                lambda t, _: replace(t, truth_mm=t.truth_mm[:, list(MIRRORED)] * (-1, 1, 1))),
+                lambda t, _: t.with_truth(t.truth_mm[:, list(MIRRORED)] * (-1, 1, 1))),
     Alternative("depths are multiplied by {}", _DEPTH, _scale_depth, _FACTORS),
     Alternative("box sides are multiplied by {}", _BOX,
                 lambda t, factor: replace(t, boxes_px=scale_boxes(t.boxes_px, factor)), _FACTORS),
@@ -116,7 +114,7 @@ CONVERSIONS: tuple[Alternative, ...] = (
     Alternative("focal lengths are multiplied by {}", DATA,
                 lambda t, factor: replace(t, focal_px=t.focal_px * factor), _FACTORS),
     Alternative("the ground truth is multiplied by {}", DATA,
-                lambda t, factor: replace(t, truth_mm=t.truth_mm * factor), _FACTORS),
+                lambda t, factor: t.with_truth(t.truth_mm * factor), _FACTORS),
     Alternative("poses are compared with those at a test-frame offset of {}",
                 "Match images and joints by frame number: file 000001 is frame 0",
                 _shift_frames, (-2.0, -1.0, 1.0, 2.0), is_continuous=False),

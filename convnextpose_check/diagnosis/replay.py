@@ -217,7 +217,7 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("the border of the image is repeated", "Warp with a black border",
               border="BORDER_REPLICATE"),
 )  # fmt: skip
-"""Faults that ``regression`` cannot recognize from the positions alone."""
+"""Faults that a fit cannot recognize from the positions alone."""
 
 
 class Fit(NamedTuple):

@@ -90,6 +90,12 @@ class SampleTable:
         arrays: Any = {name: v[indices] for name, v in values if isinstance(v, np.ndarray)}
         return replace(self, **arrays)
 
+    def with_truth(self, truth_mm: Array) -> SampleTable:
+        """Returns the table with other ground truth; the predicted joints are computed once."""
+        changed = replace(self, truth_mm=truth_mm)
+        changed.__dict__["predicted_mm"] = self.predicted_mm
+        return changed
+
     @property
     def middle_xyz(self) -> Array:
         """The center (3,) of the heatmap in cells, a fixed point of mirroring."""
