@@ -5,29 +5,16 @@ import platform
 import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from types import ModuleType
 
 from convnextpose_check import __version__
-from convnextpose_check.commands import (
-    diagnose,
-    doctor,
-    download,
-    extract,
-    fingerprint,
-    gate,
-    link,
-    report,
-)
 from convnextpose_check.commands.terminal import print_lines
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.settings.options import add_settings
 from convnextpose_check.text import escape_control_chars, format_suggestion
 
-COMMANDS = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (doctor, download, gate, diagnose, report, extract, fingerprint, link)
-}
+COMMANDS = ("doctor", "download", "gate", "diagnose", "report", "extract", "fingerprint", "link")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f" Python {platform.python_version()}",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in COMMANDS.items():
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Only the commands that are needed, since they import torch.
+    needed = () if given == ["--version"] else set(given[:1]).intersection(COMMANDS) or COMMANDS
+    for name in needed:
+        module = import_command(name)
         text = (module.__doc__ or "").replace("%", "%%")
         command = commands.add_parser(
             name,
@@ -58,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         add_arguments(command, module)
         command.set_defaults(run=module.run, parser=command)
-    given = list(sys.argv[1:] if arguments is None else arguments)
     if not given:
         parser.print_help()
         return 2
@@ -77,8 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+def import_command(name: str) -> ModuleType:
+    """Import the module of a command."""
+    return import_module(f"convnextpose_check.commands.{name}")
+
+
 def add_arguments(parser: argparse.ArgumentParser, command: ModuleType) -> None:
     """Declare the arguments and options of a command module."""
+    from convnextpose_check.settings.options import add_settings
+
     for name, keywords in getattr(command, "ARGUMENTS", {}).items():
         parser.add_argument(name, **keywords)
     add_settings(parser, *getattr(command, "SETTINGS", ()))

@@ -3,19 +3,16 @@
 Nothing here calls a method that the object may replace.
 """
 
-from __future__ import annotations
-
 from collections import Counter, OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from convnextpose_check.checkpoints.members import RefusedError, quote
 from convnextpose_check.errors import ErrorCode
 from convnextpose_check.network.keymap import StateDict
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def read_epoch(saved: Any) -> int | None:
@@ -36,8 +33,6 @@ def read_network(saved: Any) -> StateDict:
 
     Raises ``RefusedError``: ``not-a-checkpoint``, ``unsafe-archive``, ``wrong-layout``.
     """
-    import torch
-
     found = _find_network(saved)
     if not _is_dict(found) or not dict.__len__(found):
         raise RefusedError("contains no state dict under 'network'", ErrorCode.NOT_A_CHECKPOINT)
@@ -61,8 +56,6 @@ def read_network(saved: Any) -> StateDict:
 
 def read_steps(saved: Any) -> tuple[float, ...]:
     """The numbers at ``optimizer.state.<parameter>.step`` of an AdamW, ignoring the rest."""
-    import torch
-
     optimizer = dict.get(saved, "optimizer") if _is_dict(saved) else None
     state = dict.get(optimizer, "state") if type(optimizer) is dict else None
     if type(state) is not dict:
@@ -94,8 +87,6 @@ def _find_network(saved: Any) -> Any:
 
 def _is_state_dict(value: Any) -> bool:
     """True for a dict with tensors as its only values."""
-    import torch
-
     tensors = dict.values(value) if _is_dict(value) else ()
     return len(tensors) > 0 and all(type(tensor) is torch.Tensor for tensor in tensors)
 
@@ -112,8 +103,6 @@ def _convert_exactly(key: str, tensor: Tensor) -> Tensor:
 
     Raises ``RefusedError`` (``wrong-layout``) where conversion would change values.
     """
-    import torch
-
     tensor = tensor.contiguous()
     if tensor.dtype in (torch.float32, torch.int64):
         return tensor

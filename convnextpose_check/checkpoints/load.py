@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import torch
 
 from convnextpose_check.checkpoints import content
 from convnextpose_check.checkpoints.members import RefusedError
@@ -87,8 +88,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def _load_pickle(archive: IO[bytes]) -> Any:
     """The object saved in a repacked zip; raises ``RefusedError``."""
-    import torch
-
     scalar = np.float64().__reduce__()[0]
     allowed: list[Any] = [(scalar, name.replace(" ", ".")) for name in NUMPY_SCALARS]
     allowed += [np.dtype, *(type(np.dtype(code)) for code in NUMPY_CODES)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 import msgspec
+from safetensors.torch import load
 
 from convnextpose_check.checkpoints.members import RefusedError, quote
 from convnextpose_check.errors import ErrorCode
@@ -14,8 +15,6 @@ MAX_HEADER_BYTES = 4 << 20
 
 def load_safetensors(stream: IO[bytes]) -> tuple[Any, Mapping[str, str]]:
     """The tensors in the file's order, and the metadata; raises ``RefusedError``."""
-    from safetensors.torch import load
-
     length = int.from_bytes(stream.read(8), "little")
     if length > MAX_HEADER_BYTES:
         problem = f"has a header of {length} bytes: expected at most {MAX_HEADER_BYTES}"

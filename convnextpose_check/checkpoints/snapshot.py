@@ -10,6 +10,9 @@ such a name, such as the user's own training, is not overwritten: the new file t
 import io
 from pathlib import Path
 
+import torch
+from safetensors.torch import save
+
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.files.folders import is_file, path_exists
 from convnextpose_check.files.regular_files import write_atomically
@@ -19,8 +22,6 @@ from convnextpose_check.paths import DUMP_FOLDER
 
 def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> Path:
     """Write the checkpoint below ``results_dir/model_dump``; returns the ``.pth``."""
-    import torch
-
     epoch = {} if checkpoint.epoch is None else {"epoch": checkpoint.epoch}
     name = f"snapshot_{epoch.get('epoch', variant)}.pth"
     content = {**epoch, "network": add_prefix(checkpoint.state)}
@@ -41,8 +42,6 @@ def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> P
 
     The metadata contain variant, the source file's sha256 and, if recorded, the epoch.
     """
-    from safetensors.torch import save
-
     path = snapshot.with_suffix(".safetensors")
     # Copies, since safetensors refuses tensors that share a storage.
     tensors = {k: t.clone().contiguous() for k, t in checkpoint.state.items()}

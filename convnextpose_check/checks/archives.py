@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.training_record import (
@@ -189,8 +191,6 @@ def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
 
 def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
     """The written ``.pth`` loads with ``weights_only``, unchanged; returns its size."""
-    import torch
-
     content = torch.load(path, map_location="cpu", weights_only=True)
     expected = add_prefix(checkpoint.state)
     obtained = content["network"]

@@ -1,16 +1,14 @@
 """Check OpenCV's interpolation, free memory and disk space, writable folders."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from convnextpose_check.environment import installed_opencv_packages
 from convnextpose_check.errors import CheckFailedError, ErrorCode
@@ -18,9 +16,6 @@ from convnextpose_check.files.folders import path_exists
 from convnextpose_check.files.regular_files import cannot_write
 from convnextpose_check.human36m.crops import warp_box
 from convnextpose_check.paths import CACHE_FOLDER, DUMP_FOLDER, LOG_FOLDER, RESULT_FOLDER
-
-if TYPE_CHECKING:
-    import torch
 
 GB = 1e9
 
@@ -99,8 +94,6 @@ def check_memory(device: torch.device) -> str:
     found = "free memory is unknown" if ram_gb is None else f"{ram_gb:.1f} GB free"
     if device.type != "cuda":
         return found
-    import torch
-
     free_gb, total_gb = (each / GB for each in torch.cuda.mem_get_info(device))
     on_gpu = f"{free_gb:.1f} of {total_gb:.1f} GB free on {device}"
     if free_gb < NEEDED_GPU_GB:

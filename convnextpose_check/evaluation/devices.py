@@ -1,16 +1,13 @@
 """Select and test the devices that run the models; set exact float32."""
 
-from __future__ import annotations
-
 import warnings
 from contextlib import suppress
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-
-if TYPE_CHECKING:
-    import torch
 
 GPU_REMEDY = (
     "On Kaggle, choose Settings, Accelerator, GPU T4 x2; elsewhere pass a device that works, such"
@@ -31,8 +28,6 @@ def use_exact_float32() -> None:
     Sets both torch's ``allow_tf32`` and the newer ``fp32_precision``, which overrides it. Raises
     ``ConvNeXtPoseCheckError`` (``wrong-environment``) if torch ignores a setting.
     """
-    import torch
-
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     for name in PRECISION_MODULES:
@@ -48,8 +43,6 @@ def use_exact_float32() -> None:
 
 def get_working_device(name: str) -> torch.device:
     """Return the device if a test convolution succeeds; else raise ``device-not-found``."""
-    import torch
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # python -W error would turn a warning into a failure
@@ -71,8 +64,6 @@ def get_working_devices(name: str) -> tuple[torch.device, ...]:
     Only GPUs of one model give identical results. At least half of the memory must be free. Raises
     ``ConvNeXtPoseCheckError`` (``device-not-found``) if the first device does not work.
     """
-    import torch
-
     if name != "cuda":
         return (get_working_device(name),)
     get_working_device(name)
@@ -98,8 +89,6 @@ def get_device_model(device: torch.device) -> str:
 
     A CPU is described by the instruction set that torch uses, e.g. ``cpu AVX512``.
     """
-    import torch
-
     if device.type != "cuda":
         return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"
     return torch.cuda.get_device_name(device)

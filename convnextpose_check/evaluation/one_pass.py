@@ -1,16 +1,15 @@
 """Evaluate several models in one pass that reads every image once."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.cache import load_cached, save_cached
@@ -22,10 +21,6 @@ from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import defer_signals
 from convnextpose_check.progress import Advance, ProgressDisplay, progress_bar
 from convnextpose_check.variants import Protocol
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 SAVE_SECONDS = 30.0
 """Interval between two saves of partial results."""
@@ -153,8 +148,6 @@ def run_pass(
     that fails; the others continue, unless the device itself fails. Threads read images ahead. A
     GPU receives its next batch before the host computes errors of the previous one.
     """
-    import torch
-
     if torch.get_num_threads() < 2:  # one thread selects kernels that round differently
         torch.set_num_threads(2)
     runners = [

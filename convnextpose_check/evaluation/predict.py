@@ -4,15 +4,16 @@ An exception of the evaluated model or its device becomes a one-line message. An
 elsewhere is a bug of this suite and keeps its traceback.
 """
 
-from __future__ import annotations
-
 import importlib
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.devices import use_exact_float32
@@ -20,10 +21,6 @@ from convnextpose_check.human36m.crops import constant_tensor
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 OUT_OF_MEMORY_TEXTS = (
     "out of memory",
@@ -48,8 +45,6 @@ class NetworkFailedError(ConvNeXtPoseCheckError):
 
 def is_out_of_memory(error: BaseException) -> bool:
     """True for an out-of-memory error raised by Python, torch, CUDA or onnxruntime."""
-    import torch
-
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return any(text in str(error).lower() for text in OUT_OF_MEMORY_TEXTS)
@@ -91,8 +86,6 @@ def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
 
     With ``flip``, averages the predictions for the crops and their mirror images.
     """
-    import torch
-
     with torch.inference_mode():
         if not flip:
             return network(crops)
@@ -105,8 +98,6 @@ def predict_passes(network: Network, crops: Tensor) -> tuple[Tensor, Tensor]:
 
     Both are one batch. Mirroring back reverses columns and swaps left and right joints.
     """
-    import torch
-
     both = network(torch.cat([crops, crops.flip(3)]))
     cells_xyz, mirrored = both.chunk(2)
     mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
@@ -128,8 +119,6 @@ class Predictor:
         Raises ``ConvNeXtPoseCheckError``: ``out-of-memory`` if a single image does not fit,
         ``network-failed`` for any other error of the network.
         """
-        import torch
-
         while True:
             with wrap_network_errors("the network"):
                 try:
@@ -158,8 +147,6 @@ class Predictor:
 
 def record_event(device: torch.device) -> Any:
     """Record a CUDA event after the work that is queued on the device."""
-    import torch
-
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]
     event.record(torch.cuda.current_stream(device))
     return event
@@ -172,8 +159,6 @@ class PendingPrediction:
     """
 
     def __init__(self, predict: Callable[[Tensor], Tensor], crops: Tensor) -> None:
-        import torch
-
         device = crops.device
         self._cells_xyz = predict(crops)
         self._copied = None

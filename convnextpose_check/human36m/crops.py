@@ -1,7 +1,5 @@
 """Decode images and crop them to the input of the network."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -9,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.first_bytes import HEAD_BYTES, recognize_format
@@ -19,10 +18,6 @@ from convnextpose_check.files.regular_files import size_of
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.variants import INPUT_SIDE_PX
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 MAX_FILE_BYTES = 32 << 20
 MAX_PIXELS = 1 << 22
@@ -220,8 +215,6 @@ def to_device(images: Sequence[Array], device: torch.device) -> Tensor:
 
     Pinned memory, which torch caches, lets CUDA copy asynchronously.
     """
-    import torch
-
     batch = torch.empty(
         (len(images), *images[0].shape), dtype=torch.uint8, pin_memory=device.type == "cuda"
     )
@@ -242,8 +235,6 @@ def constant_tensor(device: torch.device, values: tuple[float, ...]) -> Tensor:
 
     Integers become int64, floats float32.
     """
-    import torch
-
     return torch.tensor(values, device=device)
 
 

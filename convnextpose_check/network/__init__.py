@@ -1,14 +1,10 @@
 """The reference model, the optimized model, models of users; keys and shapes of their weights."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
-from convnextpose_check.variants import Architecture
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from convnextpose_check.variants import Architecture
 
 
 class Network(Interface):

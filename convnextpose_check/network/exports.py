@@ -1,7 +1,5 @@
 """Exported models for ``--network``: ONNX files, and .pt2 files of ``torch.export.save``."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import io
@@ -9,17 +7,15 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.users import UserNetwork, bad_network
 from convnextpose_check.variants import INPUT_SIDE_PX, Architecture
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 _Input = tuple[str, str, Sequence[Any]]
 """Name, type and shape of a model's input; a side that is not an integer is variable."""
@@ -45,8 +41,6 @@ def _load_onnx(
     content: bytes, device: torch.device
 ) -> tuple[Callable[[Tensor], Any], list[_Input], int]:
     """Return the prediction function, the inputs and the number of outputs."""
-    import torch
-
     runtime = importlib.import_module("onnxruntime")
     providers = select_onnx_providers(device, runtime.get_available_providers())
     options = runtime.SessionOptions()
@@ -68,7 +62,6 @@ def _load_pt2(
     content: bytes, device: torch.device
 ) -> tuple[Callable[[Tensor], Any], list[_Input], int]:
     """Return the prediction function, the inputs and the number of outputs."""
-    import torch
     from torch.export.passes import move_to_device_pass
 
     program = torch.export.load(io.BytesIO(content))

@@ -4,16 +4,13 @@ Legacy files number the modules of a head layer, modern files name them. Only ke
 ``head.deconv_layers_`` differ: ``backbone.downsample_layers.0.0`` has numbers in both styles.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
+
+from torch import Tensor
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 KeyStyle = Literal["modern", "legacy"]
 T = TypeVar("T")

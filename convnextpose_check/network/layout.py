@@ -1,21 +1,15 @@
 """Identify the variant of a state dict, load it, count parameters and multiply-adds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
 
-from convnextpose_check.network.keymap import strip_prefix, to_modern
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from convnextpose_check.network.keymap import StateDict, strip_prefix, to_modern
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.variants import INPUT_SIDE_PX, Architecture, Catalogue
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from torch.nn import Module
-
-    from convnextpose_check.network.keymap import StateDict
-    from convnextpose_check.network.reference import ConvNeXtPose
 
 
 def count_parameters(network: Module) -> int:
@@ -30,7 +24,6 @@ def count_state_elements(state: Mapping[str, Tensor]) -> int:
 
 def count_multiply_adds(network: Module) -> int:
     """Multiply-adds of the convolutions for one image: half of torch's FLOPs."""
-    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     device = next(network.parameters(), torch.empty(0)).device
@@ -43,10 +36,6 @@ def count_multiply_adds(network: Module) -> int:
 
 def build_meta_network(architecture: Architecture) -> ConvNeXtPose:
     """Build the network on torch's meta device: shapes without storage."""
-    import torch
-
-    from convnextpose_check.network.reference import ConvNeXtPose
-
     with torch.device("meta"):
         return ConvNeXtPose(architecture).eval()
 
@@ -94,8 +83,6 @@ def build_network(
     architecture: Architecture, state: StateDict, device: torch.device
 ) -> ConvNeXtPose:
     """Build the reference model in evaluation mode, with ``state`` loaded strictly."""
-    from convnextpose_check.network.reference import ConvNeXtPose
-
     network = ConvNeXtPose(architecture)
     network.load_state_dict(dict(state), strict=True)
     return network.eval().to(device)

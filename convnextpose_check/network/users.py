@@ -5,26 +5,23 @@ exports/{variant}.onnx`` or ``.pt2`` loads a file. Either maps crops (B, 3, 256,
 positions (B, 18, 3) in cells or to raw heatmaps; the output's shape decides which.
 """
 
-from __future__ import annotations
-
 import importlib
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor
+from torch.nn import Module
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.network.layout import find_layout_difference, normalize_keys
+from convnextpose_check.network.reference import soft_argmax
 from convnextpose_check.variants import Architecture
-
-if TYPE_CHECKING:
-    from torch import Tensor
-    from torch.nn import Module
-
-    from convnextpose_check.network.keymap import StateDict
-
 
 EXPORT_SUFFIXES = (".onnx", ".pt2")
 EXPECTED = "package.module:factory, exports/{variant}.onnx or exports/{variant}.pt2"
@@ -54,8 +51,6 @@ def build_module(specification: str, variant: str, folder: Path | None = None) -
     factory may import more when it is called. Raises ``ConvNeXtPoseCheckError`` (``bad-network``)
     if it does not exist or the result is not a module; the user's exceptions propagate.
     """
-    import torch
-
     if folder is not None and str(folder) not in sys.path:
         sys.path.append(str(folder))
     name, _, attribute = specification.partition(":")
@@ -106,8 +101,6 @@ class UserNetwork:
 
     def __call__(self, crops: Tensor, /) -> Tensor:
         """Return positions (B, 18, 3) in cells; ``bad-network`` for another shape."""
-        import torch
-
         size = self.batch_size or len(crops)
         filling = crops.new_zeros(-len(crops) % size, *crops.shape[1:])
         parts = torch.split(torch.cat([crops, filling]), size)
@@ -115,10 +108,6 @@ class UserNetwork:
         return cells_xyz[: len(crops)]
 
     def _to_cells(self, output: Any, images: int) -> Tensor:
-        import torch
-
-        from convnextpose_check.network.reference import soft_argmax
-
         joints, (columns, rows, bins) = self.architecture.joints, self.architecture.grid_whd
         volumes = (images, joints, bins, rows, columns)
         flat = (images, joints * bins, rows, columns)

@@ -1,7 +1,5 @@
 """Charts of a run, and the colors of charts and pages."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +9,11 @@ from html import escape
 from itertools import cycle, pairwise
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from convnextpose_check.evaluation.verdict import (
     RECORDED_TOLERANCE_MM,
@@ -27,10 +27,6 @@ from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.results.schema import Results, VariantResult
 from convnextpose_check.results.text import variant_badge
 from convnextpose_check.text import escape_control_chars
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 CHART_COLORS = {
     "ink": "#1b1b1b",

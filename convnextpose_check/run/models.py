@@ -3,14 +3,14 @@
 Exceptions of a model of ``--network`` are converted to ``NetworkFailedError``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
+import torch
+from torch.nn import Module
 
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.evaluation.cache import compute_cache_key
@@ -25,6 +25,8 @@ from convnextpose_check.network.layout import (
     count_parameters,
     count_state_elements,
 )
+from convnextpose_check.network.optimized import OptimizedConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.network.users import (
     UserNetwork,
     build_module,
@@ -33,12 +35,6 @@ from convnextpose_check.network.users import (
     load_weights,
 )
 from convnextpose_check.variants import Variant
-
-if TYPE_CHECKING:
-    import torch
-    from torch.nn import Module
-
-    from convnextpose_check.network.reference import ConvNeXtPose
 
 
 class ModelSize(NamedTuple):
@@ -119,8 +115,6 @@ class VariantModels:
         return compute_cache_key(self.checkpoint.sha256, dataset, settings)
 
     def _on_device(self, device: torch.device) -> Network:
-        from convnextpose_check.network.optimized import OptimizedConvNeXtPose
-
         if self.specification is not None:
             name, architecture = self.variant.name, self.variant.architecture
             return load_exported_network(self.specification, name, architecture, device)

@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
+
+import torch
 
 from convnextpose_check.checkpoints.find import DOWNLOAD, PASS_CHECKPOINTS, CheckpointFiles
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, read_fingerprints
@@ -27,9 +29,6 @@ from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import Catalogue, ReportedValue, Variant, read_catalogue
-
-if TYPE_CHECKING:
-    import torch
 
 _CHECKPOINT = " checkpoint"
 """Added to a variant, names the checkpoint's own model beside the model of ``--network``."""

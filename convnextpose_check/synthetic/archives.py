@@ -4,20 +4,18 @@ An uncompressed zip with the suffix ``.tar``: one top folder with ``data.pkl``, 
 by name, and ``version``; no ``byteorder``.
 """
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from convnextpose_check.checkpoints.training_record import PROTOCOL_2_ITERATIONS
 from convnextpose_check.network.keymap import StateDict, add_prefix, to_legacy
 from convnextpose_check.variants import Variant
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def write_archive(variant: Variant, weights: StateDict, path: Path) -> None:
@@ -41,8 +39,6 @@ def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
 
     Counters match the variant's training record, or training on five subjects if it has none.
     """
-    import torch
-
     facts, epoch = variant.checkpoint, generated_epoch(variant)
     iterations = facts.iterations.values[0] if facts.iterations else PROTOCOL_2_ITERATIONS
     count = (epoch + 1) * iterations
@@ -85,8 +81,6 @@ def add_module_versions(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
 
 def write_container(content: dict[str, Any], folder: str, path: Path) -> None:
     """Save the content in the authors' container format."""
-    import torch
-
     current = io.BytesIO()
     torch.save(content, current)
     with zipfile.ZipFile(current) as saved, zipfile.ZipFile(path, "w") as archive:

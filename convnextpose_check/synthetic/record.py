@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 
 import msgspec
+import torch
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.evaluation.measurements import ModelEntry
@@ -69,8 +70,6 @@ def setting_name(protocol: Protocol, boxes: BoxSource, flip: bool) -> str:
 
 def measure_errors_mm(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
     """Evaluate every variant under every setting, on the CPU."""
-    import torch
-
     synthetic, cpu = cached_synthetic_data(fixtures), torch.device("cpu")
     catalogue = synthetic_catalogue()
     files = CheckpointFiles([synthetic.checkpoints], catalogue)

@@ -4,12 +4,11 @@ The archive in ``fixtures/reference`` has convolutions in half precision. In the
 the model is in float32 and has the value ranges of the published XS.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
+import torch
+from torch import Tensor
 
 from convnextpose_check.checkpoints.training_record import PROTOCOL_2_ITERATIONS
 from convnextpose_check.network.keymap import strip_prefix
@@ -24,9 +23,6 @@ from convnextpose_check.variants import (
     Variant,
     read_catalogue,
 )
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 REFERENCE_FILE = "ConvNeXtPose_reference.tar"
 REFERENCE_EPOCH = 9
@@ -87,8 +83,6 @@ def reference_state(fixtures: Path) -> dict[str, Tensor]:
 
 def trained_state(fixtures: Path) -> dict[str, Tensor]:
     """The trained weights of the archive in ``fixtures``, in float32, with modern keys."""
-    import torch
-
     content = torch.load(reference_file(fixtures), map_location="cpu", weights_only=True)
     return {
         key: tensor.float() if tensor.is_floating_point() else tensor

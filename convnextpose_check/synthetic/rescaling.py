@@ -11,22 +11,18 @@ every channel is used, so the weight that reads such a channel would have to be 
 ``MAX_READER_GAIN`` limits it.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import torch
+from torch import Tensor
 
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.variants import Architecture, read_catalogue
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 EPS = 1e-5
 """Epsilon of every BatchNorm; most of the published variances are below it."""
@@ -64,8 +60,6 @@ def published_statistics() -> PublishedStatistics:
 
 def rescale_weights(state: StateDict, architecture: Architecture) -> dict[str, Tensor]:
     """Return the state dict with published value ranges; keys are modern, without prefix."""
-    import torch
-
     arrays = {
         key: tensor.numpy().astype(np.float64)
         for key, tensor in state.items()

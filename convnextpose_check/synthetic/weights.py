@@ -5,21 +5,17 @@ meaning. All values come from the raw stream of PCG64, which NumPy guarantees, a
 correctly rounded arithmetic. In the end they are rescaled to the published XS's value ranges.
 """
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from convnextpose_check.checkpoints.training_record import PROTOCOL_2_ITERATIONS
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.synthetic.rescaling import rescale_weights
 from convnextpose_check.variants import Architecture
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 INPUT_MEAN = 500.0
 """Mean of the network's input: a gray pixel of value 113 after normalization."""
@@ -34,8 +30,6 @@ def seeded_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
 
 def initial_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
     """The state before rescaling: variances about 1, and layers that preserve the variance."""
-    import torch
-
     stream = np.random.PCG64(seed)
     state: dict[str, Array] = {}
     for key, (dtype, shape) in expected_layout(architecture).items():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.evaluation.predict import predict, wrap_network_errors
@@ -30,8 +31,6 @@ def test_throughput(
     benchmark: BenchmarkFixture,
     record: Recorder,
 ) -> None:
-    import torch  # here, so that collecting tests does not wait for it
-
     device, model = run.devices[0], models[variant.name].evaluated
     samples = human36m.samples[: run.batch_size]
     crops, _ = load_inputs(samples, device)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from convnextpose_check import __version__
-from convnextpose_check.__main__ import COMMANDS, add_arguments
+from convnextpose_check.__main__ import COMMANDS, add_arguments, import_command
 from convnextpose_check.settings.options import OPTIONS, PREFIX
 from convnextpose_check.variants import Catalogue
 from tests.support.reported_values_table import answers_table, reported_values_table
@@ -105,7 +105,7 @@ def commands(text: Path) -> Iterator[list[str]]:
 @cache
 def options_of_commands() -> frozenset[str]:
     parser = argparse.ArgumentParser(conflict_handler="resolve")
-    for command in COMMANDS.values():
+    for command in map(import_command, COMMANDS):
         add_arguments(parser, command)
     return frozenset(re.findall(r"--[a-z][\w-]*", parser.format_help()))
 
@@ -151,7 +151,7 @@ def test_page_named_commands_exist(text: Path) -> None:
         if package == "convnextpose_check" and not module:
             if arguments and not arguments[0].isupper():
                 parser = argparse.ArgumentParser(arguments[0])
-                add_arguments(parser, COMMANDS[arguments[0]])
+                add_arguments(parser, import_command(arguments[0]))
                 parser.parse_args(arguments[1:])  # exits if the command has no such argument
         elif package in ("convnextpose_check", "fixtures", "tests"):
             source = (ROOT / program.replace(".", "/")).with_suffix(".py")
