@@ -119,11 +119,12 @@ def grade_answer(
     first = diagnosis.findings[0]
     labels = [PLACE_LABELS.get(axis, "{}").format(value) for axis, value in place.items()]
     in_place = all(label in f"{first.what} {first.place}" for label in labels)
+    is_elsewhere = first.place != "" and not (labels and in_place)
     if first.grade != "holds" and in_place and re.search(words, first.what):
         return "right"
-    if links is not None and first.link in links and in_place and (labels or not first.place):
-        return "located" if first.grade in ("holds", "fact") or labels else "misleading"
-    return "misleading"
+    names_no_cause = first.grade in ("holds", "fact") or (labels and in_place)
+    is_located = links is not None and first.link in links and not is_elsewhere and names_no_cause
+    return "located" if is_located else "misleading"
 
 
 class FaultRunner:

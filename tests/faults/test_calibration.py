@@ -59,6 +59,11 @@ def test_answer_is_graded_by_the_first_finding() -> None:
     located = diagnosis_of(finding("holds", "the excess is in S9", "S9, 60 of 120 samples"))
     assert grade_answer(located, "turned", inputs, place) == "located"
     assert grade_answer(located, "turned", inputs, {"subject": "11"}) == "misleading"
+    assert grade_answer(located, "turned", {"mean"}, place) == "misleading"
+    step = diagnosis_of(finding("holds", "the fault lies in the inputs", ""))
+    assert grade_answer(step, "turned", inputs, place) == "located"
+    cause = diagnosis_of(finding("explains", "mirrored", ""))
+    assert grade_answer(cause, "turned", inputs, place) == "misleading"
     assert grade_answer(diagnosis_of(), "turned", inputs, place) == "not explained"
     possible = diagnosis_of(finding("possible", "the images are others", ""))
     assert grade_answer(possible, "turned", inputs, place) == "not explained"
