@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -72,6 +72,13 @@ def open_json(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         problem, remedy = f"it cannot be read ({error.strerror})", "Check the path and permissions"
         raise bad_annotations(path, problem, remedy) from None
+
+
+def is_json(path: Path) -> bool:
+    """True unless the file cannot be read or its first bytes are of another format."""
+    with suppress(ConvNeXtPoseCheckError), open_json(path):
+        return True
+    return False
 
 
 def bad_annotations(path: Path, problem: str, remedy: str = GET_ORIGINAL) -> ConvNeXtPoseCheckError:

@@ -7,7 +7,7 @@ as ``annotations (1)`` or ``S9_ACT2_16``, and RootNet's file deep in its downloa
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from filecmp import cmp
 from pathlib import Path
@@ -19,6 +19,7 @@ from convnextpose_check.files.folders import (
     file_state,
     walk,
 )
+from convnextpose_check.files.json_files import is_json
 
 PARTS = ("data", "camera", "joint_3d")
 
@@ -65,20 +66,13 @@ class Layout:
         wanted = ",".join(map(str, subjects))
         start = f"Subject {wanted} (trained on"
         found = [path for path in self.rootnet if start in str(path)] or self.rootnet
-        if found and all(is_same_content(found[0], other) for other in found[1:]):
-            return found[0]
         if not found:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.DATA_NOT_FOUND,
                 f"{self.root} contains no {ROOTNET_FILE}",
                 "Add the file from the authors' repository, or use --bbox gt",
             )
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.AMBIGUOUS,
-            f"{self.root} contains {len(found)} files {ROOTNET_FILE}, and no folder name shows"
-            f" which is for subjects {wanted}: {', '.join(map(str, found))}",
-            "Keep only the right file",
-        )
+        return _choose_copy(found)
 
 
 def annotation_name(subject: int, part: str) -> str:
@@ -102,7 +96,7 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
         )
     wanted = annotation_names(subjects)
     outdated: Path | None = None
-    annotations: dict[str, Path] = {}
+    annotations: dict[str, list[Path]] = defaultdict(list)
     sequences: dict[str, dict[str, Path]] = defaultdict(dict)  # by real path
     rootnet: list[Path] = []
     too_deep: list[Path] = []
@@ -115,13 +109,7 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
             if name == ROOTNET_FILE:
                 rootnet.append(path)
             elif name in wanted:
-                known = annotations.setdefault(name, path)
-                if not is_same_content(known, path):
-                    raise ConvNeXtPoseCheckError(
-                        ErrorCode.AMBIGUOUS,
-                        f"{known} and {path} have equal names but different contents",
-                        "Keep only the right file",
-                    )
+                annotations[name].append(path)
             elif OUTDATED_FILE.fullmatch(name):
                 outdated = path
     missing = [name for name in wanted if name not in annotations]
@@ -137,10 +125,23 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
         raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, remedy)
     return Layout(
         root,
-        annotations,
+        {name: _choose_copy(copies) for name, copies in annotations.items()},
         {name: tuple(found.values()) for name, found in sequences.items()},
         tuple(rootnet),
     )
+
+
+def _choose_copy(copies: Sequence[Path]) -> Path:
+    """Choose from files of one name: the only one that can be JSON, or any of equal ones."""
+    first, *others = list(filter(is_json, copies)) or copies
+    for other in others:
+        if not is_same_content(first, other):
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.AMBIGUOUS,
+                f"{first} and {other} have equal names but different contents",
+                "Keep only the right file",
+            )
+    return first
 
 
 def is_same_content(one: Path, other: Path) -> bool:

@@ -166,8 +166,8 @@ REFUSED: list[tuple[str, str, Change]] = [
     ("data-not-found", "Human36M_subject9.json is of 2019, when", leave_annotations_of_2019),
     ("data-not-found", "; 1 folder too deep to search, such as {}/deep/1/2/", move_too_deep),
     ("ambiguous", OLDER, add_other_annotations),
-    ("ambiguous", "{} contains 2 files bbox_root", lambda tree: add_rootnet(tree, "elsewhere")),
-    ("ambiguous", "{} contains 2 files bbox_root", add_two_rootnet_files),
+    ("ambiguous", "have equal names", lambda tree: add_rootnet(tree, "elsewhere")),
+    ("ambiguous", "have equal names", add_two_rootnet_files),
     ("data-not-found", "use --bbox gt", lambda tree: shutil.rmtree(tree / "bbox_root")),
 ]  # fmt: skip
 
@@ -207,10 +207,14 @@ def test_load_dataset_unfinished_copies_are_not_used(tree: Path, content: bytes)
     first, _, last = sorted(copy_sequence(tree, "a first").iterdir())
     first.write_bytes(first.read_bytes()[:-10])
     last.write_bytes(content)
+    for path in (tree / "a first" / Path(DATA_FILE).name, tree / "z" / Path(DATA_FILE).name):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
 
     dataset = load_dataset(tree, FACTS)
 
     assert dataset.digest == digest
+    assert dataset.layout.annotation_path(9, "data") == tree / DATA_FILE
     whole = tree / "images" / SEQUENCE
     pairs = [(whole / copy.name, copy) for copy in (first, last) if copy.stat().st_size]
     assert list(dataset.conflicts) == pairs
