@@ -66,7 +66,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(0))
     positions = {test.file: number for number, test in enumerate(VALIDATION_TESTS)}
     last = len(VALIDATION_TESTS)
-    items.sort(key=lambda item: positions[item.path.name] if is_validation(item) else last)
+    items.sort(
+        key=lambda item: positions.get(item.path.name, last) if is_validation(item) else last
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
