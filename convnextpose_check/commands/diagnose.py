@@ -55,12 +55,8 @@ SETTINGS = (
 def run(options: argparse.Namespace) -> int:
     """Print the diagnosis of each variant."""
     settings, path = read_settings(vars(options)), options.results
-    diagnoses = []
+    diagnoses, print_step = [], partial(print_lines, file=sys.stderr)
     for finished, run in read_finished_runs(path, settings):
-
-        def print_step(text: str, variant: str = finished.variant) -> None:
-            print_lines(f"{variant}: {text}", file=sys.stderr)
-
         prepare_replay = partial(open_replay, finished, run)
         deltas_mm = _read_differences_mm(settings, finished, run)
         diagnoses.append(Search(finished, prepare_replay, deltas_mm, print_step).diagnose())
@@ -122,8 +118,12 @@ def _read_differences_mm(settings: Settings, finished: FinishedRun, run: Run) ->
         return None
     folder = settings.baseline.parent.parent  # of result/benchmark_results.json
     path = folder / cache_file_path(finished.results.target, finished.variant)
-    before_mm = read_evaluation(path, run.dataset, finished.saved.table.grid_whd).map_errors_mm()
-    return np.array([mm - before_mm.get(i, mm) for i, mm in finished.saved.map_errors_mm().items()])
+    before = read_evaluation(path, run.dataset, finished.saved.table.grid_whd)
+    before_mm, after_mm = (
+        dict(zip([s.image_id for s in each.samples], each.errors_mm.mean(axis=1), strict=True))
+        for each in (before, finished.saved)
+    )
+    return np.array([mm - before_mm.get(image_id, mm) for image_id, mm in after_mm.items()])
 
 
 def open_replay(finished: FinishedRun, run: Run) -> Replay | None:

@@ -1,7 +1,5 @@
 """Changes of conversion, comparison and ground truth that explain errors or the excess."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,37 +8,21 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
-from convnextpose_check.diagnosis.finding import (
-    MAX_SHARE,
-    MIN_EXPLAINED,
-    MIN_SHARES,
-    Finding,
-    grade_change,
-)
-from convnextpose_check.diagnosis.table import Alignment, Group, SampleTable, scale_boxes
+from convnextpose_check.diagnosis.finding import Finding, grade_change
+from convnextpose_check.diagnosis.table import Group, SampleTable, scale_boxes
 from convnextpose_check.human36m.annotations import select_evenly
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED, ROOT
 
 DATA = "Take cameras, joints, boxes and images from one release of the data set"
 IMAGE_FILES = "Compare these images with another copy of Human3.6M"
-COMPARE = "Compare conversion, alignment and ground truth with this suite's, for one sample"
+COMPARE = "Compare each step from image to error with this suite's, for one sample"
 
 SAME_MM = 0.006
 """Values that differ by less are equal: printed values have two decimals."""
 
-FIT_SAMPLES, MIN_SAMPLES, FIT_CANDIDATES, FIT_ROUNDS = 120, 4, 5, 8
-"""Most and least samples to compare errors on, alternatives to fit a parameter of, refinements of a
-fit."""
-
-PERMUTATIONS, LEVEL = 200, 0.01
-"""Number of permutations, and significance level, of the permutation test of groups."""
-
-MIN_GAIN_Z, EQUAL_SHARE, EQUAL_MM, MAX_REST = 3.0, 0.1, 2.0, 0.25
-"""Least gain in standard errors; share of the excess, and value, by which equal corrections may
-differ; share that a cause may leave."""
-
-Change = Callable[[SampleTable, float], SampleTable]
+FIT_CANDIDATES = 5
+"""Number of alternatives of which a parameter is fitted."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +31,7 @@ class Alternative:
 
     what: str
     remedy: str
-    change: Change
+    change: Callable[[SampleTable, float], SampleTable]
     values: tuple[float, ...] = (0.0,)
     is_continuous: bool = True
 
@@ -58,7 +40,7 @@ class Alternative:
         ordered, best = sorted(self.values), (loss(start), start)
         index = ordered.index(start)
         low, high = ordered[max(0, index - 1)], ordered[min(len(ordered) - 1, index + 1)]
-        for _ in range(FIT_ROUNDS if self.is_continuous and low < high else 0):
+        for _ in range(8 if self.is_continuous and low < high else 0):
             best = min(best, *((loss(value), value) for value in np.linspace(low, high, 6)[1:-1]))
             low, high = best[1] - (high - low) / 5, best[1] + (high - low) / 5
         return best
@@ -88,10 +70,8 @@ def _shift_frames(table: SampleTable, step: float) -> SampleTable:
     return replace(table, truth_mm=table.truth_mm[chosen], pelvis_mm=table.pelvis_mm[chosen])
 
 
-def _set_alignment(
-    alignment: Alignment, roots: tuple[int, ...], table: SampleTable, _: float
-) -> SampleTable:
-    return replace(table, alignment=alignment, roots=roots)
+def _set_fields(changes: dict[str, Any], table: SampleTable, _: float) -> SampleTable:
+    return replace(table, **changes)
 
 
 _FACTORS = (1e-3, 0.5, 0.67, 0.83, 0.9, 0.95, 0.98, 1.0, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 1e3)
@@ -123,20 +103,22 @@ CONVERSIONS: tuple[Alternative, ...] = (
 )  # fmt: skip
 """Changes of conversion and ground truth, tried on both the run and the data."""
 
-_ALIGNMENTS: dict[str, tuple[Alignment, tuple[int, ...]]] = {
-    "roots are not subtracted": ("none", (ROOT,)), "poses are not aligned": ("root", (ROOT,)),
-    "poses are aligned rigidly": ("rigid", (ROOT,)),
-    "poses are aligned with scale": ("rigid and scale", (ROOT,)),
-    "the origin is the mean of the joints": ("root", tuple(range(ANNOTATED_JOINTS))),
-    **{f"the origin is {name}, not the pelvis": ("root", (joint,))
-       for joint, name in enumerate(JOINTS) if joint != ROOT},
-    **{f"the origin is the middle of {JOINTS[one]} and {JOINTS[other]}": ("root", (one, other))
+_ORIGINS: dict[str, tuple[int, ...]] = {
+    "the mean of the joints": tuple(range(ANNOTATED_JOINTS)),
+    **{f"{name}, not the pelvis": (n,) for n, name in enumerate(JOINTS) if n != ROOT},
+    **{f"the middle of {JOINTS[one]} and {JOINTS[other]}": (one, other)
        for one, other in enumerate(MIRRORED) if one < other},
 }  # fmt: skip
 
 COMPARISONS: tuple[Alternative, ...] = (
-    *(Alternative(what, _PROTOCOL, partial(_set_alignment, alignment, roots))
-      for what, (alignment, roots) in _ALIGNMENTS.items()),
+    *(Alternative(what, _PROTOCOL, partial(_set_fields, {"alignment": alignment}))
+      for what, alignment in {
+          "roots are not subtracted": "none", "poses are not aligned": "root",
+          "poses are aligned rigidly": "rigid", "poses are aligned with scale": "rigid and scale",
+      }.items()),
+    *(Alternative(f"the origin is {what}", _PROTOCOL,
+                  partial(_set_fields, {"alignment": "root", "roots": roots}))
+      for what, roots in _ORIGINS.items()),
     Alternative("positions are shifted by {} cells along each axis", "Count cells from 0",
                 lambda t, cells: replace(t, cells_xyz=t.cells_xyz + cells),
                 (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)),
@@ -183,8 +165,7 @@ def compute_other_means(errors_mm: Array, table: SampleTable) -> dict[str, float
     for joint in range(ANNOTATED_JOINTS):
         means[f"the mean without {JOINTS[joint]}"] = np.delete(errors_mm, joint, axis=1).mean()
     for axis in ("action", "subject"):
-        if groups := table.select_groups(axis):
-            parts_mm = [samples_mm[group.mask].mean() for group in groups]
+        if parts_mm := [samples_mm[group.mask].mean() for group in table.select_groups(axis)]:
             means[f"the mean over {axis}s"] = np.mean(parts_mm)
     return {text: float(mm) for text, mm in means.items()}
 
@@ -211,7 +192,7 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
     differences_mm = np.abs(errors_mm - table.errors_mm).mean(axis=1)
     if differences_mm.mean() <= SAME_MM:
         return None
-    chosen = select_evenly(np.flatnonzero(differences_mm > SAME_MM).tolist(), FIT_SAMPLES)
+    chosen = select_evenly(np.flatnonzero(differences_mm > SAME_MM).tolist(), 120)
     few = table.select(chosen)
 
     def loss(alternative: Alternative, value: float) -> float:
@@ -230,7 +211,7 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
         ((*each.fit(partial(loss, each), at), each) for _, at, each in starts[:FIT_CANDIDATES]),
         key=lambda fit: fit[0],
     )
-    left = left_mm / float(differences_mm[chosen].mean()) if len(chosen) >= MIN_SAMPLES else 1.0
+    left = left_mm / float(differences_mm[chosen].mean()) if len(chosen) >= 4 else 1.0
     grade, explained_mm = grade_change(left, float(errors_mm.mean()) - table.error_mm)
     what, remedy = alternative.what.format(f"{value:.3g}"), alternative.remedy
     after = f"after this change {left_mm:.3f} mm"
@@ -246,12 +227,14 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
 
 
 def locate_alternative(
-    table: SampleTable, alternatives: Sequence[Alternative], groups: Sequence[Group],
+    table: SampleTable,
+    alternatives: Sequence[Alternative],
+    groups: Sequence[Group],
     excess_mm: float,
-) -> Finding | None:  # fmt: skip
+) -> Finding | None:
     """Find the correction of one of the groups that best explains the excess.
 
-    It is only a cause if no other one explains about as much.
+    It is only a cause if it leaves at most a quarter, and no other one explains about as much.
     """
     before, best = table.errors_mm.mean(axis=1), dict[str, Finding]()
     scanned = [(each, value) for each in alternatives for value in each.values]
@@ -268,9 +251,9 @@ def locate_alternative(
     ranked = sorted(left_mm, key=left_mm.__getitem__)
     equals = [
         each.what for each in ranked if each.place == ranked[0].place
-        and left_mm[each] <= left_mm[ranked[0]] + min(EQUAL_SHARE * excess_mm, EQUAL_MM)
+        and left_mm[each] <= left_mm[ranked[0]] + min(0.1 * excess_mm, 2.0)
     ]  # fmt: skip
-    is_cause = len(equals) == 1 and left_mm[ranked[0]] <= MAX_REST * excess_mm
+    is_cause = len(equals) == 1 and left_mm[ranked[0]] <= 0.25 * excess_mm
     return structs.replace(
         ranked[0], grade="explains" if is_cause else "holds",
         what=f"the data fit if {' or '.join(equals)}",
@@ -282,8 +265,8 @@ def _rank_gains(
 ) -> Iterator[tuple[int, Group]]:
     """Yields the index and group of changes whose gains (N,) in mm hold the excess."""
     contained_mm = np.array(gains) @ np.array([group.mask for group in groups]).T / len(table)
-    min_mm = excess_mm * np.array([MIN_SHARES.get(g.axis, MIN_EXPLAINED) for g in groups])
-    is_enough = (contained_mm >= min_mm) & (contained_mm <= MAX_SHARE * excess_mm)
+    columns = zip(groups, contained_mm.T, strict=True)
+    is_enough = np.array([group.may_hold(column, excess_mm) for group, column in columns]).T
     # Many changes lower an error above that of the mean pose.
     is_enough &= contained_mm > table.error_mm - table.mean_pose_mm
     rng = np.random.default_rng(0)
@@ -297,23 +280,23 @@ def _rank_gains(
 
 
 def _has_clear_gain(means: Array) -> bool:
-    """Whether the gains (S,) of sequences exceed 0; if fewer than 4, each of them."""
+    """Whether the gains (S,) exceed 0 by 3 standard errors; if fewer than 4, each of them."""
     if len(means) < 4:
         return bool((means > 0).all())
-    return bool(means.mean() > MIN_GAIN_Z * means.std(ddof=1) / len(means) ** 0.5)
+    return bool(means.mean() > 3.0 * means.std(ddof=1) / len(means) ** 0.5)
 
 
 def _exceeds_random_groups(table: SampleTable, values: Array, rng: np.random.Generator) -> Array:
     """Whether each group (G,) has larger values (N,) than randomly permuted sequences.
 
-    Permutation test of a group's sum of deviations from the mean over sequences, divided by the
-    root of its size, against the largest of all groups.
+    Permutation test, at the 1 % level, of a group's sum of deviations from the mean over sequences,
+    divided by the root of its size, against the largest of all groups.
     """
     means = table.average_sequences(values)
     masks = np.array([group.sequences / group.sequences.sum() ** 0.5 for group in table.groups])
-    shuffled = rng.permuted([means] * PERMUTATIONS, axis=1) - means.mean()
+    shuffled = rng.permuted([means] * 200, axis=1) - means.mean()
     largest = np.max(shuffled @ masks.T, axis=1)
-    return np.asarray(masks @ (means - means.mean()) >= np.quantile(largest, 1 - LEVEL))
+    return np.asarray(masks @ (means - means.mean()) >= np.quantile(largest, 0.99))
 
 
 def _fit_value(

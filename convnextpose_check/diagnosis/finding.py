@@ -1,11 +1,9 @@
 """Findings of a diagnosis, and their output as text, JSON and HTML."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -25,12 +23,8 @@ Link = Literal["settings", "mean", "comparison", "prediction", "inputs", "weight
 """Step with the fault: settings of the run; mean of the errors; errors from positions; positions
 from images; images, annotations, boxes and root depths; checkpoint."""
 
-MAX_LEFT, MAX_UNEXPLAINED = 0.05, 0.15
-"""Largest shares of a difference that ``reproduces`` and ``explains`` leave."""
-
-MIN_EXPLAINED, MIN_SHARES, MAX_SHARE = 0.5, {"take": 0.7}, 1.3
-"""Least share of the excess in a group, and in a set of takes; largest share, since removing more
-leaves an error below the reference."""
+MAX_LEFT = 0.05
+"""Largest share of a difference that ``reproduces`` leaves; ``explains`` leaves at most 0.15."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -59,7 +53,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def grade_change(left: float, effect_mm: float) -> tuple[Grade, float]:
     """Returns the grade and the mm of a change that leaves this share of an effect."""
-    if left > MAX_UNEXPLAINED:
+    if left > 0.15:
         return "holds", effect_mm
     return ("reproduces", effect_mm) if left <= MAX_LEFT else ("explains", effect_mm * (1 - left))
 
@@ -84,15 +78,6 @@ class Diagnosis(msgspec.Struct):
         """The result minus the reference; 0 without a reference."""
         return 0.0 if self.reference_mm is None else self.result_mm - self.reference_mm
 
-    @property
-    def is_explained(self) -> bool:
-        """Whether a cause was found; a setting counts only if its effect was measured."""
-        return any(
-            each.grade in ("reproduces", "explains")
-            or (each.grade == "fact" and (each.link != "settings" or each.explained_mm is not None))
-            for each in self.findings
-        )
-
 
 PAGE_HEAD = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Diagnosis</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>
@@ -103,8 +88,6 @@ td:nth-child(2) { text-align: right; white-space: nowrap }
 i { display: block; height: 1em; min-width: 3px; background: #2a6f97 }
 i.less { background: #bc6c25 } i.total { background: CanvasText }
 td div { display: flex; justify-content: space-between; border-top: 1px solid; font-size: .85em }
-@media (width < 40rem) { table, tbody { display: block } tr { display: flex; flex-wrap: wrap }
-  td:first-child { flex: 1 } td:nth-child(3) { width: 100%; margin-bottom: .5rem } }
 </style><h1>Diagnosis</h1>"""
 
 
@@ -125,21 +108,25 @@ def format_lines(d: Diagnosis) -> Iterator[str]:
 
 
 def _format_title(d: Diagnosis) -> str:
-    if d.reference_mm is None:
-        return f"{d.variant}: {d.result_mm:.3f} mm, no expected value"
-    expected = f"expected {d.reference_mm:.2f} mm, difference {d.excess_mm:+.3f} mm"
+    expected = "no expected value"
+    if d.reference_mm is not None:
+        expected = f"expected {d.reference_mm:.2f} mm, difference {d.excess_mm:+.3f} mm"
     return f"{d.variant}: {d.result_mm:.3f} mm, {expected}"
 
 
 def _format_mm(value_mm: float) -> str:
-    """Returns two decimals with a sign, +0.00 for a negative zero."""
-    return f"{round(value_mm, 2) + 0.0:+.2f}"
+    return f"{round(value_mm, 2) + 0.0:+.2f}"  # +0.00 for a negative zero
 
 
 def _list_answers(d: Diagnosis) -> Iterator[tuple[str, str]]:
     yield "link", d.link
     yield from ((each.grade, each.format_sentence(d.excess_mm)) for each in d.findings)
-    if d.parts and not d.is_explained:
+    is_explained = any(
+        each.grade not in ("holds", "possible")
+        and (each.link != "settings" or each.explained_mm is not None)
+        for each in d.findings
+    )
+    if d.parts and not is_explained:
         yield "open", "not explained: no change that was tried reproduces or removes the difference"
     yield from (("ruled out", text) for text in d.ruled_out)
     yield from (("largest", text) for text in d.hot_spots)
@@ -148,38 +135,33 @@ def _list_answers(d: Diagnosis) -> Iterator[tuple[str, str]]:
 def _format_section(d: Diagnosis) -> str:
     answers = ((label, escape(escape_control_chars(text))) for label, text in _list_answers(d))
     items = (f"<li><b>{label}</b> {text}" for label, text in answers)
-    table = [] if d.reference_mm is None or not d.parts else _format_parts(d, d.reference_mm)
+    table = _format_parts(d) if d.parts else ()
     return "\n".join([f"<h2>{escape(_format_title(d))}</h2>", *table, "<ul>", *items, "</ul>"])
 
 
-def _format_parts(d: Diagnosis, reference_mm: float) -> list[str]:
-    """Returns a table of the parts as bars, and of the error with each correction.
+def _format_parts(d: Diagnosis) -> Iterator[str]:
+    """Yields a table of the parts as bars, and of the error with each correction.
 
     A part is the difference of rounded sums, so that the numbers add up.
     """
-    sums_mm = [round(each, 2) for each in accumulate(d.parts.values(), initial=reference_mm)]
-    steps = [*zip(d.parts, pairwise(sums_mm), strict=True)]
-    totals_mm = {"measured": sums_mm[-1]} | {
-        f"with the correction: {each.what}": round(d.result_mm - each.explained_mm, 2)
-        for each in d.findings
-        if each.explained_mm is not None and each.grade != "holds"
-    }
-    low_mm, *_, high_mm = sorted([*sums_mm, *totals_mm.values()])
+    sums_mm = accumulate(d.parts.values(), initial=d.result_mm - d.excess_mm)
+    first_mm, *others_mm = (round(each, 2) for each in sums_mm)
+    rows = [("expected", first_mm, first_mm)]
+    rows += zip(d.parts, [first_mm, *others_mm], others_mm, strict=False)
+    rows.append(("measured", others_mm[-1], others_mm[-1]))
+    for each in d.findings:
+        if each.explained_mm is not None and each.grade != "holds":
+            corrected_mm = round(d.result_mm - each.explained_mm, 2)
+            rows.append((f"with the correction: {each.what}", corrected_mm, corrected_mm))
+    low_mm, *_, high_mm = sorted(mm for _, *ends_mm in rows for mm in ends_mm)
     scale = 100 / max(high_mm - low_mm, 0.01)
-
-    def format_row(text: str, number: str, from_mm: float, to_mm: float, kind: str) -> str:
+    yield "<table>"
+    for text, from_mm, to_mm in rows:
+        kind, number = "total", f"{to_mm:.2f}"
+        if text in d.parts:
+            kind, number = "less" if to_mm < from_mm else "more", _format_mm(to_mm - from_mm)
         left, width = (min(from_mm, to_mm) - low_mm) * scale, abs(to_mm - from_mm) * scale
         bar = f'<i class="{kind}" style="margin-left:{left:.1f}%;width:{width:.1f}%"></i>'
-        return f"<tr><td>{escape(escape_control_chars(text))}<td>{number} mm<td>{bar}"
-
-    return [
-        "<table>",
-        format_row("expected", f"{sums_mm[0]:.2f}", sums_mm[0], sums_mm[0], "total"),
-        *(
-            format_row(text, _format_mm(to - start), start, to, "less" if to < start else "more")
-            for text, (start, to) in steps
-        ),
-        *(format_row(text, f"{mm:.2f}", mm, mm, "total") for text, mm in totals_mm.items()),
-        f"<tr><td>scale in mm<td><td><div><b>{low_mm:.2f}</b><b>{high_mm:.2f}</b></div>",
-        "</table><p>Blue bars raise the error, brown bars lower it.",
-    ]
+        yield f"<tr><td>{escape(escape_control_chars(text))}<td>{number} mm<td>{bar}"
+    yield f"<tr><td>scale in mm<td><td><div><b>{low_mm:.2f}</b><b>{high_mm:.2f}</b></div>"
+    yield "</table><p>Blue bars raise the error, brown bars lower it."

@@ -1,35 +1,24 @@
 """Find the samples that contain the excess, and how they differ from the others."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from convnextpose_check.diagnosis.finding import MAX_SHARE, MIN_EXPLAINED, MIN_SHARES, Finding
-from convnextpose_check.diagnosis.table import GROUP_AXES, Group, SampleTable
+from convnextpose_check.diagnosis.finding import Finding
+from convnextpose_check.diagnosis.table import AXES, Group, SampleTable
 from convnextpose_check.human36m.annotations import select_evenly
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.geometry import Array, camera_to_image
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, ROOT
 
-HEAD_BYTES, QUANTIZATION_TABLE = 1 << 16, b"\xff\xdb"
-"""Number of bytes in which a JPEG's first quantization table is searched, and its marker, before a
-length of two bytes and an index of one."""
-
-IMAGES, MIN_COUNT = 60, 4
-"""Number of images to read; least number of sequences, and of groups, to compare."""
-
-MIN_Z, MIN_RATIO, MAX_TAKES = 4.0, 1.5, 2
-"""Least difference of a group in standard errors, and in units of the statistic; least ratio of the
-errors of outlying takes to those of others; most outlying takes, since a fault of all samples may
-have a large effect on the few takes with fast motion."""
+MIN_COUNT, MIN_Z = 4, 4.0
+"""Least number of sequences, and of groups, to compare; least difference of a group in standard
+errors, and in units of the statistic."""
 
 
 class Statistic(NamedTuple):
@@ -37,7 +26,7 @@ class Statistic(NamedTuple):
 
     Differences of logarithms are described as ratios, that of errors by ``locate_excess``. Values
     that compare a prediction with its annotation are ``paired``: they are 0 in sound data. Groups
-    of ``axes`` are compared.
+    of ``axes`` are compared; takes have too few sequences for statistics.
     """
 
     what: str
@@ -45,7 +34,7 @@ class Statistic(NamedTuple):
     unit: float
     is_log: bool = False
     is_paired: bool = False
-    axes: tuple[str, ...] = GROUP_AXES
+    axes: tuple[str, ...] = ("all", *[*AXES][:-1])
 
 
 def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dict[str, list[str]]:
@@ -68,7 +57,9 @@ def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dic
                 if len(others) < MIN_COUNT and (label or not is_paired):
                     continue
                 difference = float(medians[n] - (np.median(others) if label else 0.0))
-                scale = max(unit, _compute_spread(means[mask]) / mask.sum() ** 0.5)
+                # A quarter of outliers does not affect this standard deviation.
+                spread = np.quantile(np.abs(means[mask] - medians[n]), 0.75) / 1.15
+                scale = max(unit, float(spread) / mask.sum() ** 0.5)
                 if len(medians) >= MIN_COUNT:
                     usual = np.abs(np.delete(medians, n) - np.median(medians))
                     scale = max(scale, float(np.quantile(usual, 0.9)) / 2)
@@ -76,11 +67,6 @@ def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dic
                     text = what.format(np.exp(difference) if is_log else difference)
                     found[label].append((abs(difference) / scale, text))
     return {label: [text for _, text in sorted(each)[::-1]] for label, each in found.items()}
-
-
-def _compute_spread(values: Array) -> float:
-    """Returns a standard deviation that a quarter of outliers does not affect."""
-    return float(np.quantile(np.abs(values - np.median(values)), 0.75)) / 1.15
 
 
 def measure_samples(table: SampleTable, samples: Sequence[Sample]) -> Iterator[Statistic]:
@@ -120,8 +106,10 @@ def measure_poses(table: SampleTable, rotations: Array) -> Iterator[Statistic]:
 
 def measure_boxes(table: SampleTable) -> Iterator[Statistic]:
     """Compare boxes with the joints in them, and root depths with those of the joints."""
-    joints_px = project_joints(table, table.truth_mm + table.pelvis_mm[:, None])
-    predicted_px = project_joints(table, table.predicted_mm)
+    joints_px, predicted_px = (
+        camera_to_image(joints_mm, table.conversion[3])[:, :ANNOTATED_JOINTS]
+        for joints_mm in (table.truth_mm + table.pelvis_mm[:, None], table.predicted_mm)
+    )
     sides_px = table.boxes_px[:, 2:]
     low_px, high_px = joints_px.min(axis=1), joints_px.max(axis=1)
     middles = ((low_px + high_px) / 2 - table.boxes_px[:, :2]) / sides_px
@@ -141,9 +129,9 @@ def measure_boxes(table: SampleTable) -> Iterator[Statistic]:
 def measure_images(samples: Sequence[Sample]) -> Iterator[Statistic]:
     """Measure colors and sharpness of crops (3, 256, 256), and compression of their files."""
     rows = np.full((len(samples), 6), np.nan)
-    for n in select_evenly(range(len(samples)), IMAGES):
+    for n in select_evenly(range(len(samples)), 60):
         if (pixels_rgb := read_crop(samples[n]).pixels_rgb) is not None:
-            rows[n] = _measure_image(pixels_rgb[:, ::4].astype(float), samples[n].path)
+            rows[n] = _measure_image(pixels_rgb[:, ::4].astype(float), samples[n].path.read_bytes())
     texts = {"brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "sharpness": 0.1,
              "JPEG quantization": 0.25, "ratio of red to blue": 0.05}  # fmt: skip
     for (what, unit), values in zip(texts.items(), rows.T, strict=True):
@@ -151,20 +139,15 @@ def measure_images(samples: Sequence[Sample]) -> Iterator[Statistic]:
         yield Statistic(text, np.log(np.maximum(values, 1e-3)), unit, True)
 
 
-def _measure_image(pixels_rgb: Array, path: Path) -> tuple[float, ...]:
-    """Returns brightness, contrast, saturation, sharpness, compression, and red to blue."""
+def _measure_image(pixels_rgb: Array, jpeg: bytes) -> tuple[float, ...]:
     gray, (red, _, blue) = pixels_rgb.mean(axis=0), pixels_rgb.mean(axis=(1, 2)) + 1
     near, far = (np.quantile(np.abs(gray[:, step:] - gray[:, :-step]), 0.995) for step in (1, 8))
-    table = path.read_bytes()[:HEAD_BYTES].partition(QUANTIZATION_TABLE)[2][3:67] or b"\1"
+    # The first quantization table follows its marker, a length of two bytes and an index of one.
+    table = jpeg[: 1 << 16].partition(b"\xff\xdb")[2][3:67] or b"\1"
     return (
         gray.mean(), gray.std(), np.ptp(pixels_rgb, axis=0).mean() / (gray.mean() + 1),
         near / (far + 1), sum(table) / len(table), red / blue,
     )  # fmt: skip
-
-
-def project_joints(table: SampleTable, joints_mm: Array) -> Array:
-    """Project joints (N, 18, 3) in camera coordinates to pixels (N, 17, 2)."""
-    return camera_to_image(joints_mm, table.conversion[3])[:, :ANNOTATED_JOINTS]
 
 
 def locate_excess(
@@ -179,8 +162,7 @@ def locate_excess(
     for group in groups:
         own_mm, rest_mm = (float(errors_mm[mask].mean()) for mask in (group.mask, ~group.mask))
         contained_mm = (own_mm - rest_mm) * float(group.mask.mean())
-        min_share = MIN_SHARES.get(group.axis, MIN_EXPLAINED)
-        if min_share * excess_mm <= contained_mm <= MAX_SHARE * excess_mm:
+        if group.may_hold(contained_mm, excess_mm):
             texts = [*filter(None, differences.get(group.label, ()))]
             found.append((abs(excess_mm - contained_mm), Finding(
                 "holds", "inputs", ", ".join(["these samples hold the excess", *texts[:2]]),
@@ -192,12 +174,15 @@ def locate_excess(
 
 
 def _find_outlying_takes(table: SampleTable, errors_mm: Array) -> Group | None:
-    """Returns the one or two takes that a clear gap in their errors separates from all others."""
+    """Returns the one or two takes that a clear gap in their errors separates from all others.
+
+    A fault of all samples may have a large effect on more takes, those with fast motion.
+    """
     groups = table.select_groups("take")
     means_mm = [float(errors_mm[group.mask].mean()) for group in groups]
-    order = np.argsort(means_mm)[::-1][: MAX_TAKES + 1].tolist()
+    order = np.argsort(means_mm)[::-1][:3].tolist()
     ratios = [means_mm[one] / means_mm[other] for one, other in pairwise(order)]
-    if max(ratios, default=0.0) < MIN_RATIO:
+    if max(ratios, default=0.0) < 1.5:
         return None
     outlying = [groups[n] for n in sorted(order[: ratios.index(max(ratios)) + 1])]
     masks = zip(*((group.mask, group.sequences) for group in outlying), strict=True)

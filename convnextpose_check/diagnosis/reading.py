@@ -1,7 +1,5 @@
 """Read a finished run of this suite or of the authors' code, and list its facts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,15 +27,6 @@ Joints = Annotated[
     msgspec.Meta(min_length=ANNOTATED_JOINTS, max_length=ANNOTATED_JOINTS),
 ]
 
-MIN_SAMPLE_SHARE = 0.9
-"""Least share of samples to compare with the reference, which is an error of all samples."""
-
-MAX_REPEATED_SHARE = 0.05
-"""Largest share of images that may equal another one of their sequence, where a person stands."""
-
-AUTHORS_GRID = (64, 64, 64)
-"""Cells of positions from the authors' output, which lacks the heatmap's size: the largest one."""
-
 
 class SavedSamples(NamedTuple):
     """Samples of a run; ``copies`` are pairs of equal images."""
@@ -46,11 +35,6 @@ class SavedSamples(NamedTuple):
     errors_mm: Array
     samples: list[Sample]
     copies: tuple[tuple[str, str], ...] = ()
-
-    def map_errors_mm(self) -> dict[int, float]:
-        """Returns each sample's error in mm by image id."""
-        rows = zip(self.samples, self.errors_mm.mean(axis=1), strict=True)
-        return {sample.image_id: float(mm) for sample, mm in rows}
 
 
 @dataclass(frozen=True)
@@ -69,11 +53,6 @@ class FinishedRun:
     results: Results | None = None
     record: VariantResult | None = None
 
-    @property
-    def has_published_weights(self) -> bool:
-        """Whether the weights are verified."""
-        return self.record is not None and self.record.identity == "verified"
-
 
 def read_evaluation(path: Path, dataset: Dataset, grid_whd: Grid) -> SavedSamples:
     """Read a saved evaluation of any settings; raises ``bad-results``."""
@@ -85,18 +64,16 @@ def read_evaluation(path: Path, dataset: Dataset, grid_whd: Grid) -> SavedSample
         by_id = {sample.image_id: sample for sample in dataset.samples}
         used = done & cells_xyz.any(axis=(1, 2)) & np.isin(image_ids, list(by_id))
         samples = [by_id[image_id] for image_id in image_ids[used].tolist()]
-        if samples:
-            table = SampleTable.from_samples(samples, cells_xyz[used], grid_whd, dataset.protocol)
-            names = [sample.path.name for sample in samples]
-            across, within = find_copies(names, sha256[used])
-            many = within if len(within) > MAX_REPEATED_SHARE * len(samples) else ()
-            return SavedSamples(table, errors_mm[used], samples, across + many)
-        problem = f"{path} has no sample of the data set in {dataset.layout.root}"
-    except OSError as error:
-        problem = f"cannot read {path}: {error.strerror}"
+        if not samples:
+            raise ValueError(f"it has no sample of the data set in {dataset.layout.root}")
+        table = SampleTable.from_samples(samples, cells_xyz[used], grid_whd, dataset.protocol)
+        copies, within = find_copies([sample.path.name for sample in samples], sha256[used])
+        if len(within) > 0.05 * len(samples):  # others are of persons who stand still
+            copies += within
+        return SavedSamples(table, errors_mm[used], samples, copies)
     except Exception as error:  # noqa: BLE001 - NumPy raises several unrelated types
-        problem = f"{path} is not a saved evaluation: {error}"
-    raise _error(problem, "Pass the results folder of a run on this data set")
+        reason = getattr(error, "strerror", None) or error
+        raise _error(f"cannot read {path}: {reason}") from None
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -131,8 +108,9 @@ def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
     errors_mm = np.sqrt((differences_mm**2).sum(axis=2)).astype(np.float64)
 
     empty = np.zeros((len(samples), ANNOTATED_JOINTS + 1, 3))
+    largest_grid_whd = (64, 64, 64)  # the file lacks the heatmap's size
     table = replace(
-        SampleTable.from_samples(samples, empty, AUTHORS_GRID, dataset.protocol),
+        SampleTable.from_samples(samples, empty, largest_grid_whd, dataset.protocol),
         boxes_px=boxes_px, root_depths_mm=roots_mm[:, 2], alignment="root", has_pelvis=False,
     )  # fmt: skip
     pelvis_mm = table.pelvis_mm * (table.root_depths_mm / table.pelvis_mm[:, 2])[:, None]
@@ -140,16 +118,15 @@ def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
     return SavedSamples(replace(table, cells_xyz=cells_xyz), errors_mm, samples)
 
 
-def _error(
-    problem: str, remedy: str = "Pass the bbox_root_pose_human36m_output.json of one run"
-) -> ConvNeXtPoseCheckError:
+def _error(problem: str) -> ConvNeXtPoseCheckError:
+    remedy = "Pass the results folder, or the authors' output, of a run on this data set"
     return ConvNeXtPoseCheckError(ErrorCode.BAD_RESULTS, problem, remedy)
 
 
 def find_subset(run: FinishedRun) -> Finding | None:
     """Returns a finding if too few samples were evaluated to compare their error."""
     count, expected = len(run.saved.samples), len(run.saved.samples) + run.missing
-    if count >= MIN_SAMPLE_SHARE * expected:
+    if count >= 0.9 * expected:
         return None
     return Finding(
         "fact", "settings", f"{count:,} of {expected:,} samples were evaluated",

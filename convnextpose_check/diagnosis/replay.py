@@ -1,14 +1,14 @@
 """Predict samples of a run again, and fit the run's positions to the verified ones."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 
+import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from convnextpose_check.diagnosis.alternatives import IMAGE_FILES, Alternative, match_joints
 from convnextpose_check.diagnosis.reading import FinishedRun
@@ -19,15 +19,8 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED
 from convnextpose_check.network import Network
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from convnextpose_check.run.models import VariantModels
-
-SAMPLES, FEW_SAMPLES, BATCH_SIZE, FIT_ROUNDS = 24, 6, 8, 8
-"""Samples to predict again; samples to predict under each condition; batch size; rounds of a fit.
-"""
+from convnextpose_check.network.optimized import OptimizedConvNeXtPose
+from convnextpose_check.run.models import VariantModels
 
 MIN_SLOPE_CHANGE, MIN_SHIFT_CELLS = 0.015, 0.1
 """Least change of a slope and least offset in a fit."""
@@ -55,31 +48,19 @@ VERIFIED = Condition("", "")
 class Replay:
     """Samples of a run to predict again; ``table`` has the run's positions of those readable.
 
-    They are chosen at equal distances in the order of their errors, so that few are enough.
+    24 are chosen at equal distances in the order of their errors, so that few are enough.
     """
 
     def __init__(self, run: FinishedRun, models: VariantModels) -> None:
-        from convnextpose_check.network.optimized import OptimizedConvNeXtPose
-
         self.checkpoint, self._models = models.checkpoint.path.name, models
         self._verified: Network = OptimizedConvNeXtPose(models.reference)
-        self.has_own_network = run.results is not None and run.results.network is not None
         self.flip = run.results is None or run.results.flip
         samples, ranks = run.saved.samples, np.argsort(run.saved.errors_mm.mean(axis=1))
-        middles = np.linspace(0, len(ranks), 2 * min(SAMPLES, len(ranks)) + 1)[1::2].astype(int)
+        middles = np.linspace(0, len(ranks), 2 * min(24, len(ranks)) + 1)[1::2].astype(int)
         images = {n: crops.read_image(samples[n]) for n in sorted(ranks[middles].tolist())}
         usable = {n: image for n, image in images.items() if image is not None}
         self._pairs = [(samples[n], image) for n, image in usable.items()]
         self.table = run.saved.table.select(list(usable))
-
-    def _build_network(self, setting: tuple[str, float] | None) -> Network:
-        if setting is None:
-            return self._verified
-        network = copy.deepcopy(self._models.reference)
-        for module in network.modules():
-            if hasattr(module, setting[0]):
-                setattr(module, *setting)
-        return network
 
     def predict(
         self,
@@ -92,9 +73,12 @@ class Replay:
 
         By default of all samples. With ``is_plain``, only those of the plain pass.
         """
-        import torch
-
-        network = self._build_network(condition.setting)
+        network = self._verified
+        if condition.setting is not None:
+            network = reference = copy.deepcopy(self._models.reference)
+            for module in reference.modules():
+                if hasattr(module, condition.setting[0]):
+                    setattr(module, *condition.setting)
         pairs = self._pairs if indices is None else [self._pairs[n] for n in indices]
         warped = [
             crops.warp_box(condition.image(image), condition.box(sample), condition.border)
@@ -103,7 +87,7 @@ class Replay:
         pixels = torch.from_numpy(np.stack([*map(crops.to_rgb_planes, warped)]))
         pixels = pixels.to(self._models.devices[0])
         with torch.inference_mode():
-            batches = [condition.to_input(part) for part in torch.split(pixels, BATCH_SIZE)]
+            batches = [condition.to_input(part) for part in torch.split(pixels, 8)]
             passes = [
                 (network(batch),) if is_plain else predict_passes(network, batch)
                 for batch in batches
@@ -144,11 +128,11 @@ class Replay:
     ) -> tuple[float, str, str]:
         """Returns the share of the distance that the best condition leaves, and its texts.
 
-        Only the samples that are farthest from the verified positions are predicted.
+        Only the 6 samples that are farthest from the verified positions are predicted.
         """
         run_xyz, found = self.table.make_comparable(self.table.cells_xyz), []
         distances = compute_distances(run_xyz, verified_xyz)
-        farthest = np.argsort(-distances)[:FEW_SAMPLES].tolist()
+        farthest = np.argsort(-distances)[:6].tolist()
         few, apart = self.table.select(farthest), max(float(distances[farthest].mean()), 1e-9)
         for condition in CONDITIONS:
             print_step(f"predicted again: {condition.what}")
@@ -180,8 +164,6 @@ def _apply_gamma(gamma: float, image_bgr: Array) -> Array:
 
 def _add_details(share: float, image_bgr: Array) -> Array:
     """Add a share of the differences from the blurred image; -1 returns the blurred image."""
-    import cv2
-
     blurred = cv2.GaussianBlur(image_bgr, (0, 0), 2)
     return np.asarray(cv2.addWeighted(image_bgr, 1 + share, blurred, -share, 0))
 
@@ -220,14 +202,8 @@ CONDITIONS: tuple[Condition, ...] = (
 """Faults that a fit cannot recognize from the positions alone."""
 
 
-class Fit(NamedTuple):
-    """Differences from verified positions.
-
-    ``left_share`` is the mean distance after the fit divided by that before it.
-    """
-
-    departures: list[str]
-    left_share: float
+Fit = tuple[list[str], float]
+"""Differences from verified positions; mean distance after the fit divided by that before it."""
 
 
 def compute_distances(run_xyz: Array, other_xyz: Array) -> Array:
@@ -244,11 +220,8 @@ def fit_positions(run_xyz: Array, bases: dict[str, Array], middle_xyz: Array) ->
         centered = (xyz - np.median(xyz, axis=1, keepdims=True) for xyz in (run_xyz, cells))
         orders = np.arange(len(JOINTS)), np.array(MIRRORED), match_joints(*centered)
         fits += [_fit_joints(base, run_xyz, cells, middle_xyz, each, apart) for each in orders]
-    enough = max(1.2 * min(fit.left_share for fit in fits), SAME_CELLS / apart, 0.02)
-    return min(
-        (fit for fit in fits if fit.left_share <= enough),
-        key=lambda fit: (len(fit.departures), fit.left_share),
-    )
+    enough = max(1.2 * min(left for _, left in fits), SAME_CELLS / apart, 0.02)
+    return min((f for f in fits if f[1] <= enough), key=lambda fit: (len(fit[0]), fit[1]))
 
 
 def _fit_joints(
@@ -257,7 +230,7 @@ def _fit_joints(
     """Fit a line to each axis, by the half of the samples with the least residuals."""
     run, verified = run_xyz - middle_xyz, cells[:, sources] - middle_xyz
     slopes, offsets, best = np.ones(3), np.zeros(3), np.arange(len(run))
-    for _ in range(FIT_ROUNDS):
+    for _ in range(8):
         points = zip(np.moveaxis(verified[best], 2, 0), np.moveaxis(run[best], 2, 0), strict=True)
         lines = [np.polyfit(one.ravel(), other.ravel(), 1) for one, other in points]
         slopes, offsets = np.array(lines).T
@@ -271,13 +244,12 @@ def _fit_joints(
     is_rounded = bool(np.median(left_rounded) < 0.25 * np.median(left))
     left = left_rounded if is_rounded else left
     departures = _describe_departures(base, slopes, offsets, sources, is_rounded)
-    return Fit(departures, float(left.mean()) / apart)
+    return departures, float(left.mean()) / apart
 
 
 def _describe_departures(
     base: str, slopes: Array, offsets: Array, sources: Array, is_rounded: bool
 ) -> list[str]:
-    """Describe how the fit differs from the verified positions."""
     moved = {j: s for j, s in enumerate(sources[:ANNOTATED_JOINTS].tolist()) if j != s}
     joints = ", ".join(f"{JOINTS[joint]} is at {JOINTS[source]}" for joint, source in moved.items())
     if tuple(sources) == MIRRORED:

@@ -1,12 +1,11 @@
 """The search for the cause, cheapest steps first, until the excess is explained."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from convnextpose_check.diagnosis.alternatives import (
+    COMPARE,
     CONVERSIONS,
     DATA,
     IMAGE_FILES,
@@ -30,24 +29,11 @@ from convnextpose_check.diagnosis.replay import (
     compute_distances,
     fit_positions,
 )
-from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
 
-MIN_EXCESS_MM, MAX_TOLERANCE_MM = min(TOLERANCES_MM), 1.05 * max(TOLERANCES_MM)
-"""Least difference from the reference that is searched for a cause; largest one, with a margin for
-rounding, that a sound run may have."""
-
-MAX_DEVIATION = 3.0
-"""Largest deviation of the mean over a few samples from the expected value, in standard errors."""
-
-COMPARE = "Compare crop, normalization, network and soft-argmax with this suite's, for one sample"
-
-POSSIBLE_IMAGES = Finding("possible", "inputs", "the images are not the original ones",
-                          "new predictions read the same files", IMAGE_FILES)  # fmt: skip
-POSSIBLE_PREDICTION = Finding("possible", "prediction", "the prediction differs",
-                              "no sample was predicted again",
-                              "Run this command again with --checkpoints")  # fmt: skip
+MIN_EXCESS_MM = min(TOLERANCES_MM)
+"""Least difference from the reference that is searched for a cause."""
 
 
 @dataclass
@@ -74,16 +60,16 @@ class Search:
             answer.findings.append(subset)
             answer.link = "settings: a subset is not compared with the reference"
         elif abs(answer.excess_mm) >= MIN_EXCESS_MM:
-            self.print_step("facts of the run")
+            self.print_step(f"{answer.variant}: facts, result, errors and positions")
             answer.findings += list_facts(self.run)
-            self._compare_errors(saved.table, saved.errors_mm)
+            self._compare_errors()
         answer.findings.sort(key=partial(_rank_finding, answer.excess_mm))
         return answer
 
-    def _compare_errors(self, table: SampleTable, errors_mm: Array) -> None:
+    def _compare_errors(self) -> None:
         """Compare the result with the errors, and the errors with the positions."""
-        self.print_step("result, errors and positions")
-        answer, mean_mm = self.answer, float(errors_mm.mean())
+        answer, table, errors_mm = self.answer, self.run.saved.table, self.run.saved.errors_mm
+        mean_mm = float(errors_mm.mean())
         answer.parts["the result minus the mean of the run's errors"] = answer.result_mm - mean_mm
         answer.parts["the run's errors minus those of its positions"] = mean_mm - table.error_mm
         found = {
@@ -149,10 +135,10 @@ class Search:
         self, replay: Replay, run_xyz: Array, bases: dict[str, Array], effect_mm: float
     ) -> Finding:
         """Find what changed the positions: own network, linear change or condition."""
-        fit = fit_positions(run_xyz, bases, replay.table.middle_xyz)
-        left, remedy = fit.left_share if fit.departures else 1.0, COMPARE
-        what = f"compared with verified positions, {', '.join(fit.departures)}"
-        if replay.has_own_network:
+        departures, left = fit_positions(run_xyz, bases, replay.table.middle_xyz)
+        left, remedy = left if departures else 1.0, COMPARE
+        what = f"compared with verified positions, {', '.join(departures)}"
+        if self.run.results is not None and self.run.results.network is not None:
             left, what = 0.0, "the model of --network predicts other positions"
         elif left > MAX_LEFT:
             tried = replay.try_conditions(bases[""], self.print_step)
@@ -180,24 +166,28 @@ class Search:
         answer.parts["the error of the positions minus the reference"] = excess_mm
         self.print_step("groups of samples")
         found = self._explain_excess(excess_mm, replay) if excess_mm > 0 else None
-        if found is not None:
-            answer.findings.append(found)
-            if found.grade == "explains":
-                return
-        else:
+        answer.findings += filter(None, [found])
+        if found is None:
             answer.ruled_out.append("a group of samples that contains the excess")
+        elif found.grade == "explains":
+            return
         if record is not None and record.identity == "not verified":
             answer.findings.append(Finding(
                 "possible", "weights", "the weights are not the published ones",
                 record.identity_reason, "Compare the sha256 with that of a fresh download",
             ))  # fmt: skip
-        answer.findings.append(POSSIBLE_IMAGES)
+        answer.findings.append(Finding(
+            "possible", "inputs", "the images are not the original ones",
+            "new predictions read the same files", IMAGE_FILES,
+        ))  # fmt: skip
         if replay is None:
-            answer.findings.append(POSSIBLE_PREDICTION)
+            answer.findings.append(Finding(
+                "possible", "prediction", "the prediction differs", "no sample was predicted again",
+                "Run this command again with --checkpoints",
+            ))  # fmt: skip
 
     def _explain_excess(self, excess_mm: float, replay: Replay | None) -> Finding | None:
-        """Returns a correction, a group or the step with the fault."""
-        table = self.run.saved.table
+        table, record = self.run.saved.table, self.run.record
         alternatives = (*CONVERSIONS, *find_joint_orders(table))
         found = locate_alternative(table, alternatives, table.groups, excess_mm)
         differences = find_differences(table, measure_samples(table, self.run.saved.samples))
@@ -209,9 +199,10 @@ class Search:
             few_mm = excess_mm * few.error_mm / table.error_mm
             corrections = replay.list_corrections(self.print_step)
             found = locate_alternative(few, corrections, few.groups[:1], few_mm)
-        if found is not None or replay is None or not self.run.has_published_weights:
+        if found is not None or replay is None or record is None or record.identity != "verified":
             return found
-        if excess_mm <= MAX_TOLERANCE_MM and "" not in differences:
+        # A sound run may differ by the largest tolerance; the margin is for rounding.
+        if excess_mm <= 1.05 * max(TOLERANCES_MM) and "" not in differences:
             return None
         texts = ["the fault lies in images, annotations, boxes or depths"]
         return Finding(
@@ -227,7 +218,7 @@ def _rank_finding(excess_mm: float, finding: Finding) -> tuple[int, float]:
 
 
 def _estimate_effect(values_mm: Array, expected_mm: float) -> float:
-    """Returns the mean of a few values, or the expected value if they agree with it."""
+    """Returns the mean of a few values, or the expected value within 3 standard errors of it."""
     error_mm = float(values_mm.std()) / max(len(values_mm) - 1, 1) ** 0.5
     mean_mm = float(values_mm.mean())
-    return expected_mm if abs(mean_mm - expected_mm) <= MAX_DEVIATION * error_mm else mean_mm
+    return expected_mm if abs(mean_mm - expected_mm) <= 3.0 * error_mm else mean_mm

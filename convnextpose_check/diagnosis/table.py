@@ -1,7 +1,5 @@
 """Samples of a run as arrays: positions, conversion constants and ground truth."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -24,9 +22,6 @@ AXES = {
 }  # fmt: skip
 """Label formats of the groups that a fault may affect, of subject, action, take and camera."""
 
-GROUP_AXES = ("all", *(axis for axis in AXES if axis != "take"))
-"""Axes with enough sequences in each group for statistics."""
-
 Grid = tuple[int, int, int]
 
 
@@ -44,6 +39,14 @@ class Group:
         """The label and the number of samples; empty for all samples."""
         count = f"{int(self.mask.sum()):,} of {len(self.mask):,} samples"
         return f"{self.label}, {count}" if self.label else ""
+
+    def may_hold(self, contained_mm: Array | float, excess_mm: float) -> Any:
+        """Whether the group may hold the excess if it contains this share of the error.
+
+        Removing 1.3 times the excess leaves an error below the reference.
+        """
+        least = 0.7 if self.axis == "take" else 0.5
+        return (contained_mm >= least * excess_mm) & (contained_mm <= 1.3 * excess_mm)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class SampleTable:
     @classmethod
     def from_samples(
         cls, samples: Sequence[Sample], cells_xyz: Array, grid_whd: Grid, protocol: int
-    ) -> SampleTable:
+    ) -> "SampleTable":
         """Returns the table of samples with positions (N, 18, 3) in cells."""
         boxes_px, depths_mm, focal_px, center_px, joints_mm = stack_samples(samples)
         return cls(
@@ -84,13 +87,13 @@ class SampleTable:
     def __len__(self) -> int:
         return len(self.cells_xyz)
 
-    def select(self, indices: Any) -> SampleTable:
+    def select(self, indices: Any) -> "SampleTable":
         """Returns the samples of these indices, or of a mask."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         arrays: Any = {name: v[indices] for name, v in values if isinstance(v, np.ndarray)}
         return replace(self, **arrays)
 
-    def with_truth(self, truth_mm: Array) -> SampleTable:
+    def with_truth(self, truth_mm: Array) -> "SampleTable":
         """Returns the table with other ground truth; the predicted joints are computed once."""
         changed = replace(self, truth_mm=truth_mm)
         changed.__dict__["predicted_mm"] = self.predicted_mm
@@ -173,14 +176,14 @@ class SampleTable:
 
         It has nine tenths of their sum, and values other than 0 in at least half of its samples.
         """
-        everything, *groups = self.groups
         values = values * np.sign(values.sum())
         holding = [
-            group for group in groups
+            group
+            for group in self.groups
             if values[group.mask].sum() >= 0.9 * values.sum()
             and np.count_nonzero(values[group.mask]) >= group.mask.sum() / 2
-        ]  # fmt: skip
-        return min([everything, *holding], key=lambda group: int(group.mask.sum()))
+        ]
+        return min(holding, key=lambda group: int(group.mask.sum()), default=self.groups[0])
 
     def select_groups(self, axis: str) -> list[Group]:
         """Returns the groups of one axis, [] if all samples have the same label."""
@@ -189,6 +192,6 @@ class SampleTable:
 
 def scale_boxes(boxes_px: Array, factor: float) -> Array:
     """Scale boxes (..., 4), x, y, w, h, about their centers."""
-    corners_px, sides_px = boxes_px[..., :2], boxes_px[..., 2:]
-    corners_px = corners_px + sides_px * (1 - factor) / 2
+    sides_px = boxes_px[..., 2:]
+    corners_px = boxes_px[..., :2] + sides_px * (1 - factor) / 2
     return np.concatenate([corners_px, sides_px * factor], axis=-1)
