@@ -1,7 +1,7 @@
 """Compare a checkpoint with every recorded property of the published one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.checkpoints.load import Checkpoint
@@ -18,27 +18,14 @@ from convnextpose_check.results.schema import Identity, Matched
 from convnextpose_check.variants import Variant
 
 
-@dataclass(frozen=True)
-class IdentityResult:
-    """A checkpoint's identity, a reason for display, and the matching properties.
+def determine_identity(
+    variant: Variant, checkpoint: Checkpoint, fingerprint: Fingerprint | None
+) -> dict[str, Any]:
+    """Compare the checkpoint with the variant; returns the fields of ``FileRecord`` about it.
 
-    Only tensors can make the status ``verified``: architecture, counts, epoch and training record
+    Only tensors can make the identity ``verified``: architecture, counts, epoch and training record
     are easily imitated.
     """
-
-    status: Identity
-    reason: str
-    matched: tuple[Matched, ...]
-
-
-def determine_identity(
-    variant: Variant,
-    checkpoint: Checkpoint,
-    fingerprint: Fingerprint | None,
-    *,
-    is_own: bool = False,
-) -> IdentityResult:
-    """Compare the checkpoint with the variant; ``is_own`` is true for a user's model."""
     facts, record = variant.checkpoint, read_training_record(checkpoint)
     state = checkpoint.state
     has_epoch = bool(facts.epoch and facts.epoch.is_verified)
@@ -66,12 +53,11 @@ def determine_identity(
     if record.is_contradictory and not has_training:
         contradictions["training record"] = describe_contradiction(variant, record)
     matched = tuple(name for name in comparable if comparable[name] and name not in contradictions)
+    identity: Identity = "verified" if comparable["tensors"] else "not verified"
+    reason = str(obtained.get("tensors") or NO_TENSORS)
     if contradictions:
-        return IdentityResult("contradicted", next(iter(contradictions.values())), matched)
-    if comparable["tensors"]:
-        return IdentityResult("verified", str(obtained["tensors"]), matched)
-    reason = "no tensors on record" if is_own else NO_TENSORS
-    return IdentityResult("not verified", reason, matched)
+        identity, reason = "contradicted", next(iter(contradictions.values()))
+    return {"identity": identity, "identity_reason": reason, "matched": matched}
 
 
 def describe_contradiction(variant: Variant, record: TrainingRecord) -> str:

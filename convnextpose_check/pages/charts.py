@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from html import escape
@@ -23,7 +23,6 @@ from convnextpose_check.evaluation.verdict import (
 )
 from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.results.schema import Results, VariantResult
 from convnextpose_check.results.text import variant_badge
 from convnextpose_check.text import escape_control_chars
@@ -59,7 +58,6 @@ PAGE_COLORS = {
     "good-ink": ("#17692b", "#7fd495"),
     "bad-ink": ("#a3141c", "#ff9a9a"),
     "fair-ink": ("#7a4b00", "#f1c27b"),
-    "heat-rgb": ("224, 110, 20", "214, 110, 30"),
 }
 """Page colors by CSS name: (light, dark)."""
 
@@ -69,7 +67,7 @@ PICTURE_SCALE = 2
 FONT_PX = 15
 LINE_PX = 1.3 * FONT_PX
 LINE_CHARACTERS, NAME_CHARACTERS = 56, 17
-"""Longest lines of the heading and of a name."""
+"""Longest lines of the heading and of a variant's name."""
 
 _fill = partial(fill, width=LINE_CHARACTERS, break_on_hyphens=False)
 """Wraps a text, but not at hyphens, as in a name or a negative number."""
@@ -81,9 +79,6 @@ BINS = 40
 
 AXIS_END_IN_BANDS = 1.3
 """End of the axis of differences, as a multiple of the largest tolerance."""
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-"""One per variant, so that color is not the only distinction."""
 
 _BAND_COLORS = (CHART_COLORS["band-1"], CHART_COLORS["band-2"], CHART_COLORS["band-5"])
 _POINTS_PER_INCH = 72
@@ -163,35 +158,28 @@ def _describe_distribution(values_mm: Array, end_mm: float) -> str:
 
 
 def draw_comparison(results: Results, path: Path) -> None:
-    """Write a chart of the run, 1040 pixels wide: differences, and errors by action.
+    """Write a chart of the differences from the expected errors, 1040 pixels wide.
 
     At half its width, its texts are as large as those of the page. The heading has all numbers; a
-    single point is not drawn. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    single difference is not drawn. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     variants = {escape_control_chars(name): record for name, record in results.featured.items()}
-    measured = {action for record in variants.values() for action in record.per_action_mm}
-    actions = sorted(measured, key=[*ACTIONS.values(), *sorted(measured)].index)
     heading = "\n".join([
         f"ConvNeXtPose, {results.judged_models}:\n{results.metric}, protocol {results.protocol}",
         _fill(escape_control_chars(results.verdict), max_lines=9),
         *map(_describe_variant, variants, variants.values()),
     ])  # fmt: skip
-    panels: dict[Callable[..., None], float] = {}
-    if sum(record.difference_mm is not None for record in variants.values()) > 1:
-        panels[_draw_differences] = (2 * len(variants) + 5) * LINE_PX
-    if sum(len(record.per_action_mm) for record in variants.values()) > 1:
-        panels[partial(_draw_actions, actions=actions)] = (1.2 * len(actions) + 4) * LINE_PX
-    heights_px = list(panels.values())
-    height_px = LINE_PX * (4 + heading.count("\n") + len(variants)) + sum(heights_px)
+    lines = 3 + heading.count("\n")
+    is_drawn = sum(record.difference_mm is not None for record in variants.values()) > 1
+    if is_drawn:
+        lines += 2 * len(variants) + 8
     with (
-        _open_figure(PICTURE_WIDTH_PX, height_px, PICTURE_SCALE) as figure,
+        _open_figure(PICTURE_WIDTH_PX, LINE_PX * lines, PICTURE_SCALE) as figure,
         write_atomically(path) as temporary,
     ):
         figure.suptitle(heading, x=0.01, ha="left", fontsize=FONT_PX)
-        if panels:
-            grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights_px)[:, 0]
-            for axes, draw in zip(grid, panels, strict=True):
-                draw(axes, results, variants)
+        if is_drawn:
+            _draw_differences(figure.subplots(), results, variants)
             figure.legend(loc="outside lower left", ncols=2, handlelength=1.4)
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
@@ -210,12 +198,11 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
         transform = axes.get_xaxis_transform()
         axes.text(*at, f"\N{PLUS-MINUS SIGN}{mm:g}", ha="center", transform=transform)
     axes.axvline(0, color=CHART_COLORS["quiet"], linewidth=1)
-    for row, (record, color, marker) in enumerate(
-        zip(variants.values(), cycle(SERIES), cycle(MARKERS), strict=False)
-    ):
+    color = SERIES[0]
+    for row, record in enumerate(variants.values()):
         if record.difference_mm is None or record.reference_mm is None:
             continue
-        at_mm = min(max(record.difference_mm, -end_mm), end_mm)
+        at_mm, marker = min(max(record.difference_mm, -end_mm), end_mm), "o"
         if at_mm != record.difference_mm:
             marker = ">" if at_mm > 0 else "<"
         # A recorded error is of the same samples: the interval says nothing about the difference.
@@ -231,21 +218,6 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
         xlabel=f"obtained minus expected, mm\n({note})",
     )  # fmt: skip
     axes.xaxis.set_major_formatter(lambda mm, _: f"{mm:+g}" if mm else "0")
-
-
-def _draw_actions(
-    axes: Axes, results: Results, variants: Mapping[str, VariantResult], actions: list[str]
-) -> None:
-    """Draw a row per action with a point per variant."""
-    styled = zip(variants.items(), cycle(SERIES), cycle(MARKERS), strict=False)
-    for (name, record), color, marker in styled:
-        rows = list(map(actions.index, record.per_action_mm))
-        errors_mm = list(record.per_action_mm.values())
-        label = _fill(name, width=NAME_CHARACTERS)
-        axes.plot(errors_mm, rows, marker, markersize=9, color=color, label=label)
-    axes.set_yticks(range(len(actions)), list(map(escape_control_chars, actions)))
-    axes.set(ylim=(len(actions) - 0.4, -0.6), xlabel=f"{results.metric} by action, mm")
-    axes.grid(visible=True)
 
 
 def _describe_variant(name: str, record: VariantResult) -> str:

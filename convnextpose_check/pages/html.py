@@ -62,9 +62,6 @@ _FROM_BEST: tuple[Severity, ...] = ("good", "none", "fair", "bad")
 CHECK_TITLES: dict[str, dict[str, str]] = json.loads((FOLDER / "checks.json").read_bytes())
 """Title of each validation test, by group and function."""
 
-_MAX_OPACITY = 0.55
-"""A stronger color would make the numbers on it hard to read."""
-
 _RIGHT = {right for right, _ in FLIP_PAIRS}
 _LEFT = {left for _, left in FLIP_PAIRS}
 
@@ -117,8 +114,8 @@ def render_summary(results: Results, errors_mm: Mapping[str, Array]) -> str:
         has_images=any(e.crop_jpeg for record in featured.values() for e in record.examples),
         distribution=Markup(draw_distribution(results, errors_mm)),
         error_tables={
-            "Error by action (mm)": _shade_rows([r.per_action_mm for r in featured.values()]),
-            "Error by joint (mm)": _shade_rows([r.per_joint_mm for r in featured.values()]),
+            "Error by action (mm)": _list_rows([r.per_action_mm for r in featured.values()]),
+            "Error by joint (mm)": _list_rows([r.per_joint_mm for r in featured.values()]),
         },
         **shared_context(results),
     )
@@ -247,18 +244,10 @@ def group_checks(results: Results) -> dict[str, CheckGroup]:
     return groups
 
 
-def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, float] | None]]:
-    """Each row's errors and the opacity of their color, one per column, by row name."""
-    # The root joint's error is 0 by definition and must not extend the color scale.
-    values = [value for column in columns for value in column.values() if value > 0]
-    low, high = min(values, default=0.0), max(values, default=0.0)
-
-    def cell(error_mm: float) -> tuple[float, float]:
-        share = max(error_mm - low, 0.0) / max(high - low, 1e-9)
-        return error_mm, round(share * _MAX_OPACITY, 3)
-
+def _list_rows(columns: list[dict[str, float]]) -> dict[str, list[float | None]]:
+    """Each row's errors, one per column, by row name."""
     names = dict.fromkeys(name for column in columns for name in column)
-    return {name: [cell(c[name]) if name in c else None for c in columns] for name in names}
+    return {name: [column.get(name) for column in columns] for name in names}
 
 
 def render_markdown(results: Results) -> str:

@@ -1,7 +1,7 @@
 """Decide whether a run passed, and put its verdict into a sentence."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec.structs import replace
@@ -27,8 +27,9 @@ def decide(results: Results) -> tuple[Decision, str]:
         )
         is_complete = set(results.expected_variants) <= results.weights.keys()
         if checks_hold and is_complete and not results.left_out:
-            return "weights hold", " ".join(_describe_weights(results.weights))
-        return "weights fail", f"not passed because of {_count_problems(results)}."
+            found = map(_describe_identity, results.weights, results.weights.values())
+            return "weights hold", " ".join(found)
+        return "weights fail", "not passed."
     if not variants:
         return "nothing", NOTHING_EVALUATED
     if missing := [name for name in results.expected_variants if name not in variants]:
@@ -71,12 +72,6 @@ def _describe_largest_difference(variants: dict[str, VariantResult]) -> str:
     return f"{name} {format_difference(difference_mm, 2)} mm"
 
 
-def _count_problems(results: Results) -> str:
-    causes = [check for check in results.failed_checks if not check.duplicate_of]
-    count = len(causes) + len(results.left_out)
-    return f"{count} problem{'s' * (count != 1)}" if count else "missing checks"
-
-
 def is_passed(results: Results) -> bool:
     """True if the run passed, as exit code, terminal, results and reports state.
 
@@ -100,10 +95,9 @@ def format_run_verdict(results: Results) -> str:
     _, sentence = decide(results)
     warnings = [f"Warning: {check.message}." for check in results.warnings]
     records = results.weights or results.variants
-    lacking = {n: ", ".join(each.not_recorded) for n, each in records.items() if each.not_recorded}
+    lacking = [f"{n}: {', '.join(r.not_recorded)}" for n, r in records.items() if r.not_recorded]
     if lacking:
-        listed = "; ".join(_group_names(lacking))
-        warnings.append(f"Not recorded in the files, so not checked: {listed}.")
+        warnings.append(f"Not recorded in the files, so not checked: {'; '.join(lacking)}.")
     if results.weights_only:
         return " ".join(["Weights only:", sentence, *warnings, "MPJPE was not measured."])
     sentences = [sentence]
@@ -119,34 +113,12 @@ def format_run_verdict(results: Results) -> str:
             f"Taken from an earlier run's cache: {resumed}; their images were not read again."
         )
     if results.variants and (results.failed_checks or results.left_out):
-        sentences.append(f"The run did not pass because of {_count_problems(results)}.")
+        sentences.append("The run did not pass.")
     return " ".join([*sentences, *warnings])
 
 
-def _describe_weights(weights: dict[str, FileRecord]) -> list[str]:
-    """The verified properties, one text for all files with the same finding."""
-    findings: dict[str, str] = {}
-    for name, record in weights.items():
-        kind = "tensor" if record.not_recorded else "property"
-        finding = f"every published {kind} on record matches."
-        if record.identity != "verified":
-            matched = [part for part in record.matched if part != "tensors"]
-            finding = f"{_join_words(matched)} match{'es' * (matched[1:] == [])}. "
-            finding = f"{finding}Identity" if matched else "identity"
-            reason = f" ({record.identity_reason})" if record.identity == "not verified" else ""
-            finding += f" {record.identity}{reason}."
-        findings[name] = finding
-    return _group_names(findings)
-
-
-def _group_names(findings: dict[str, str]) -> list[str]:
-    """One text for each finding, which begins with all names that have it."""
-    names_by_finding: dict[str, list[str]] = {}
-    for name, finding in findings.items():
-        names_by_finding.setdefault(finding, []).append(name)
-    return [f"{', '.join(names)}: {finding}" for finding, names in names_by_finding.items()]
-
-
-def _join_words(words: Sequence[str]) -> str:
-    """Join as ``architecture, counts and epoch``."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+def _describe_identity(name: str, record: FileRecord) -> str:
+    """A file's identity, and the properties that equal their recorded values."""
+    reason = f" ({record.identity_reason})" if record.identity == "not verified" else ""
+    matched = ", ".join(record.matched) or "nothing"
+    return f"{name}: identity {record.identity}{reason}; matching: {matched}."

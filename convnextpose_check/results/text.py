@@ -1,6 +1,5 @@
 """Format values and verdicts for terminal, HTML and Markdown report, and chart."""
 
-from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Literal, NamedTuple
 
@@ -106,8 +105,6 @@ def format_comparison(name: str, record: VariantResult) -> str:
 
 def format_terminal_table(results: Results) -> list[str]:
     """The table of variants, its columns aligned; empty if nothing was evaluated."""
-    if results.weights:
-        return _format_weights_table(results.weights)
     if not results.variants:
         return []
     rows = [
@@ -129,34 +126,13 @@ def format_terminal_table(results: Results) -> list[str]:
     costs = (format_comparison(name, record) for name, record in results.variants.items())
     speeds = (f"{name} {speed:.1f}" for name, speed in results.images_per_second.items())
     listed = ", ".join(speeds) or "not measured"
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = zip(row, "<>>>>>><", widths, strict=True)
+        lines.append(" ".join(f"{text:{side}{width}}" for text, side, width in cells).rstrip())
     return [
-        *_align(rows, "<>>>>>><"),
+        *lines,
         *(line for cost in costs for line in wrap(cost, TERMINAL_COLUMNS, break_on_hyphens=False)),
         *wrap(f"images/s of one batch: {listed}", TERMINAL_COLUMNS, break_on_hyphens=False),
-    ]
-
-
-def _format_weights_table(weights: Mapping[str, FileRecord]) -> list[str]:
-    rows = [("", "params", "GMACs", "epoch", "identity", "sha256", "file")]
-    rows += [
-        (
-            name,
-            f"{record.parameters:,}",
-            f"{record.gmacs:.2f}",
-            "-" if record.epoch is None else str(record.epoch),
-            record.identity,
-            record.sha256[:12],
-            record.file,
-        )
-        for name, record in weights.items()
-    ]
-    return _align(rows, "<>>><<<")
-
-
-def _align(rows: Sequence[tuple[str, ...]], sides: str) -> list[str]:
-    """Align each column left (``<``) or right (``>``), padded to its widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        " ".join(f"{c:{side}{w}}" for c, side, w in zip(row, sides, widths, strict=True)).rstrip()
-        for row in rows
     ]

@@ -215,16 +215,9 @@ def describe_training_record(run: Run, variant: str) -> str:
 def _file_values(run: Run, variant: str) -> dict[str, Any]:
     """The fields of the variant's ``FileRecord``."""
     checkpoint, size = run.checkpoints[variant], run.models[variant].size
-    identity = determine_identity(
-        run.variants[variant],
-        checkpoint,
-        run.fingerprints.get(variant),
-        is_own=run.settings.has_own_models,
-    )
+    identity = determine_identity(run.variants[variant], checkpoint, run.fingerprints.get(variant))
     return {
-        "identity": identity.status,
-        "identity_reason": identity.reason,
-        "matched": identity.matched,
+        **identity,
         "file": escape_control_chars(checkpoint.path.name),
         "form": checkpoint.form,
         "epoch": checkpoint.epoch,

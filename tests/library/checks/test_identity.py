@@ -39,18 +39,16 @@ def variant(tiny: Architecture, checkpoint: Checkpoint) -> Variant:
 def test_determine_identity_only_tensors_verify(variant: Variant, checkpoint: Checkpoint) -> None:
     known = fingerprint(checkpoint, "a test")
     found = determine_identity(variant, checkpoint, known)
-    assert (found.status, found.matched) == ("verified", ALL)
-    assert found.reason.endswith("recorded tensors are equal")
-    assert check_published_tensors(known, checkpoint, is_required=True) == found.reason
+    assert (found["identity"], found["matched"]) == ("verified", ALL)
+    assert found["identity_reason"].endswith("recorded tensors are equal")
+    assert check_published_tensors(known, checkpoint, is_required=True) == found["identity_reason"]
 
     without = determine_identity(variant, checkpoint, Fingerprint())
-    assert (without.status, without.matched) == ("not verified", ALL[:-1])
-    assert without.reason == "no published tensors on record"
+    assert (without["identity"], without["matched"]) == ("not verified", ALL[:-1])
+    assert without["identity_reason"] == "no published tensors on record"
     facts = msgspec.structs.replace(variant.checkpoint, iterations=None)
     unrecorded = msgspec.structs.replace(variant, checkpoint=facts)
-    assert "training record" not in determine_identity(unrecorded, checkpoint, known).matched
-    own = determine_identity(variant, checkpoint, None, is_own=True)
-    assert (own.status, own.reason) == ("not verified", "no tensors on record")
+    assert "training record" not in determine_identity(unrecorded, checkpoint, known)["matched"]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +76,6 @@ def test_determine_identity_any_difference_contradicts(
         variant, checkpoint=msgspec.structs.replace(variant.checkpoint, **facts)
     )
     found = determine_identity(variant, other, known)
-    assert found.status == "contradicted"
-    assert fragment in found.reason
-    assert matched in (None, found.matched)
+    assert found["identity"] == "contradicted"
+    assert fragment in found["identity_reason"]
+    assert matched in (None, found["matched"])

@@ -55,11 +55,11 @@ def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: 
     ("name", "arguments", "code", "verdict", "outcomes"),
     [
         (
-            "S", [], OK, "S: architecture matches. Identity contradicted. Warning: the training",
+            "S", [], OK, "S: identity contradicted; matching: architecture. Warning: the training",
             ["not verified", "warning", "not verified"],
         ),
         (  # the training of L is on record
-            "L", ["--require-identity"], FAILED, "not passed because of 2 problems.",
+            "L", ["--require-identity"], FAILED, "not passed.",
             ["passed", "failed", "failed"],
         ),
     ],
@@ -89,7 +89,7 @@ def test_weights_only_run_names_what_safetensors_do_not_record(judge: RunTests) 
     results = ended.results
     assert ended.code == OK, ended.output
     for text in (
-        "Weights only: L: architecture matches. Identity not verified (no published tensors on",
+        "Weights only: L: identity not verified (no published tensors on record); matching: archi",
         " not checked: L: epoch, optimizer steps. MPJPE was not measured.",
     ):
         assert text in results.verdict
