@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,26 +50,21 @@ def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[s
 
 def save_cached(
     entry: ModelEntry, measured: Measurements, dataset: Dataset, batch_size: int
-) -> int:
-    """Save the results to the cache file; returns how many samples ``--resume`` can load.
-
-    Results without a key cannot be resumed: they are saved when finished, for ``diagnose``.
-    """
-    has_key = entry.key is not None
-    is_worth_saving = measured.done.any() if has_key else measured.done.all()
-    if not entry.cache_file.name or not is_worth_saving:
-        return 0
+) -> None:
+    """Save the results to the cache file; those without a key are only for ``diagnose``."""
+    if not entry.cache_file.name or not measured.done.any():
+        return
     fields = {name: getattr(measured, name) for name in JSON_FIELDS}
     fields_json = json.dumps({"key": entry.key, "run_batch_size": batch_size} | fields)
     image_ids = np.array([sample.image_id for sample in dataset.samples])
     arrays = {name: getattr(measured, name) for name in ARRAYS} | {"image_ids": image_ids}
     digest = _compute_digest(fields_json, arrays)
-    try:
-        with write_atomically(entry.cache_file) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **arrays, fields_json=fields_json, digest=digest)
-    except ConvNeXtPoseCheckError:  # without a cache, a resumed run only takes longer
-        return 0
-    return int(measured.done.sum()) if has_key else 0
+    with (
+        suppress(ConvNeXtPoseCheckError),  # without a cache, a resumed run only takes longer
+        write_atomically(entry.cache_file) as temporary,
+        temporary.open("wb") as stream,
+    ):
+        np.savez(stream, **arrays, fields_json=fields_json, digest=digest)
 
 
 def load_cached(entry: ModelEntry, dataset: Dataset, batch_size: int) -> Measurements | None:

@@ -9,11 +9,6 @@ import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
-GPU_REMEDY = (
-    "On Kaggle, choose Settings, Accelerator, GPU T4 x2; elsewhere pass a device that works, such"
-    " as --device cpu"
-)
-
 EXACT = "ieee"
 PRECISION_MODULES = (
     "backends", "backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul",
@@ -54,7 +49,12 @@ def get_working_device(name: str) -> torch.device:
     except Exception as error:  # noqa: BLE001 - torch raises several unrelated types
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         problem = f"the device '{name}' cannot run a kernel: {first_line}"
-        raise ConvNeXtPoseCheckError(ErrorCode.DEVICE_NOT_FOUND, problem, GPU_REMEDY) from None
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.DEVICE_NOT_FOUND,
+            problem,
+            "On Kaggle, choose Settings, Accelerator, GPU T4 x2; elsewhere pass a device that"
+            " works, such as --device cpu",
+        ) from None
     return device
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from convnextpose_check.human36m.geometry import Array, Camera, cells_to_camera
+from convnextpose_check.human36m.geometry import Array, cells_to_camera
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
 from convnextpose_check.variants import Protocol
@@ -41,14 +41,20 @@ def compared_poses_mm(
     ``cells_xyz`` is (18, 3). Under protocol 1 the prediction is aligned rigidly to the ground
     truth with all 18 joints, before the thorax is dropped.
     """
-    predicted_mm = cells_to_camera(
-        cells_xyz, grid_whd, sample.box_xywh_px, sample.root_depth_mm, sample.camera
-    )
-    predicted_mm = predicted_mm - predicted_mm[ROOT]
-    truth_mm = sample.joints_cam_mm - sample.joints_cam_mm[ROOT]
+    predicted_mm, truth_mm = root_relative_poses_mm(cells_xyz, sample, grid_whd)
     if protocol == 1:
         predicted_mm = align_poses(predicted_mm, truth_mm)
     return predicted_mm[:ANNOTATED_JOINTS], truth_mm[:ANNOTATED_JOINTS]
+
+
+def root_relative_poses_mm(
+    cells_xyz: Array, sample: Sample, grid_whd: tuple[int, int, int]
+) -> tuple[Array, Array]:
+    """Prediction and ground truth (18, 3), in camera axes relative to the root."""
+    predicted_mm = cells_to_camera(
+        cells_xyz, grid_whd, sample.box_xywh_px, sample.root_depth_mm, sample.camera
+    )
+    return predicted_mm - predicted_mm[ROOT], sample.joints_cam_mm - sample.joints_cam_mm[ROOT]
 
 
 def stack_samples(samples: Iterable[Sample]) -> tuple[Array, ...]:
@@ -58,21 +64,6 @@ def stack_samples(samples: Iterable[Sample]) -> tuple[Array, ...]:
         for s in samples
     )
     return tuple(np.array(values, dtype=np.float64) for values in zip(*rows, strict=True))
-
-
-def root_relative_poses_mm(
-    cells_xyz: Array, samples: Iterable[Sample], grid_whd: tuple[int, int, int]
-) -> tuple[Array, Array]:
-    """Predictions and ground truth (N, 18, 3) float64, in camera axes relative to the root.
-
-    ``cells_xyz`` is (N, 18, 3). Equals ``compared_poses_mm`` under protocol 2 up to rounding.
-    """
-    boxes_px, depths_mm, focal_px, center_px, truth_mm = stack_samples(samples)
-    camera = Camera(np.eye(3), np.zeros(3), focal_px[:, None], center_px[:, None])
-    predicted_mm = cells_to_camera(
-        cells_xyz.astype(np.float64), grid_whd, boxes_px[:, None], depths_mm[:, None], camera
-    )
-    return predicted_mm - predicted_mm[:, [ROOT]], truth_mm - truth_mm[:, [ROOT]]
 
 
 def align_poses(points_mm: Array, target_mm: Array, *, scales: bool = False) -> Array:

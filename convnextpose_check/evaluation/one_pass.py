@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,7 +19,7 @@ from convnextpose_check.evaluation.predict import PendingPrediction, Predictor, 
 from convnextpose_check.human36m.crops import Crop, read_crops, to_device, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import defer_signals
-from convnextpose_check.progress import Advance, ProgressDisplay, progress_bar
+from convnextpose_check.progress import ProgressDisplay, progress_bar
 from convnextpose_check.variants import Protocol
 
 SAVE_SECONDS = 30.0
@@ -47,7 +47,6 @@ def evaluate(
     conditions: Conditions,
     *,
     resume: bool = False,
-    target: str = "",
     display: ProgressDisplay | None = None,
 ) -> dict[str, Outcome]:
     """Evaluate the models; returns each one's evaluation or error, by name.
@@ -73,8 +72,17 @@ def evaluate(
 
     if batches := list_remaining_batches(measured.values(), conditions.batch_size):
         steps = run_pass(entries, measured, dataset, conditions, batches, display.write_line)
-        bar = progress_bar(display.stream, f"{target} {' '.join(entries)}", sum(map(len, batches)))
-        _run_with_progress(steps, bar, measured, save_all)
+        bar = progress_bar(display.stream, " ".join(entries), sum(map(len, batches)))
+        try:
+            with closing(steps), bar as advance:
+                saved_at = time.monotonic()
+                for count in steps:
+                    advance(count, _format_running_errors(measured))
+                    if time.monotonic() - saved_at > SAVE_SECONDS:
+                        save_all()
+                        saved_at = time.monotonic()
+        finally:
+            save_all()
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():
         try:
@@ -82,25 +90,6 @@ def evaluate(
         except ConvNeXtPoseCheckError as error:
             outcomes[name] = error.with_traceback(None)
     return outcomes
-
-
-def _run_with_progress(
-    steps: Generator[int, None, None],
-    bar: AbstractContextManager[Advance],
-    measured: Mapping[str, Measurements],
-    save_all: Callable[[], None],
-) -> None:
-    """Run the pass with a progress bar, saving results regularly and at the end."""
-    try:
-        with closing(steps), bar as advance:
-            saved_at = time.monotonic()
-            for count in steps:
-                advance(count, _format_running_errors(measured))
-                if time.monotonic() - saved_at > SAVE_SECONDS:
-                    save_all()
-                    saved_at = time.monotonic()
-    finally:
-        save_all()
 
 
 def _format_running_errors(measured: Mapping[str, Measurements]) -> str:
@@ -113,23 +102,15 @@ def _format_running_errors(measured: Mapping[str, Measurements]) -> str:
     return f"{', '.join(notes)} mm" if notes else ""
 
 
-def shuffle_indices(samples: int) -> list[int]:
-    """Sample indices in the order of evaluation, shuffled with a fixed seed.
-
-    Adjacent frames have similar errors; in shuffled order the running mean converges early. Results
-    are stored by sample index, so they do not depend on the order.
-    """
-    return [int(index) for index in np.random.default_rng(0).permutation(samples)]
-
-
 def list_remaining_batches(measured: Collection[Measurements], batch_size: int) -> list[list[int]]:
     """Sample indices of each batch that at least one model has not completed.
 
     The batches are those of a run from the start, since the last digits of a prediction may depend
-    on the other images in the batch.
+    on the other images in the batch. The order is shuffled with a fixed seed, so that the running
+    mean converges early: adjacent frames have similar errors.
     """
     samples = max(len(each.done) for each in measured)  # the same for all models
-    order = shuffle_indices(samples)
+    order = np.random.default_rng(0).permutation(samples).tolist()
     batches = [order[begin : begin + batch_size] for begin in range(0, samples, batch_size)]
     return [batch for batch in batches if not all(each.done[batch].all() for each in measured)]
 

@@ -4,12 +4,10 @@ An exception of the evaluated model or its device becomes a one-line message. An
 elsewhere is a bug of this suite and keeps its traceback.
 """
 
-import importlib
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -61,15 +59,11 @@ def wrap_network_errors(name: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -
     except ConvNeXtPoseCheckError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - users' code raises anything
-        frames = traceback.extract_tb(error.__traceback__)
-        foreign = ("site-packages", "<frozen", importlib.__file__)
-        own = [f for f in frames if not any(part in f.filename for part in foreign)] or frames
-        line = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in own[-1:])
         text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         message = f"{type(error).__name__}: {text}" if text else type(error).__name__
         failure = NetworkFailedError(
             code,
-            f"{name} raises {message}{line}",
+            f"{name} raises {message}",
             "See the traceback in the variant's log; if the device failed, run again with --resume",
         )
         failure.trace = "".join(traceback.format_exception(error))

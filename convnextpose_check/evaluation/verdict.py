@@ -24,11 +24,6 @@ def judge_difference(difference_mm: float) -> Verdict:
     return next((word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm), REVIEW)
 
 
-def format_verdict(verdict: Verdict | None, not_judged: str | None) -> str:
-    """Format the verdict, or the reason for its absence."""
-    return verdict or f"not judged: {not_judged}"
-
-
 def format_difference(value: float | None, decimals: int = 3) -> str:
     """A difference with its sign and this many decimals; more if they would mislead.
 
@@ -72,7 +67,7 @@ class Judgment:
         return judge_difference(self.difference_mm)
 
     def __str__(self) -> str:
-        return format_verdict(self.verdict, self.not_judged)
+        return self.verdict or f"not judged: {self.not_judged}"
 
 
 def is_miss_allowed(judgment: Judgment, tolerance_mm: float, gate_mm: float | None) -> bool:
@@ -100,7 +95,5 @@ def judge(evaluation: Evaluation, reference: ReportedValue | None) -> Judgment:
         is_information = True
     is_subset = not evaluation.complete
     if is_subset:
-        not_judged = f"subset of {len(evaluation.image_ids)} samples"
-        if evaluation.surplus:
-            not_judged = f"{evaluation.surplus} samples more than the protocol has"
+        not_judged = f"the {len(evaluation.image_ids)} samples are not those of the protocol"
     return Judgment(evaluation.error_mm, reference, not_judged, is_information, is_subset)

@@ -12,6 +12,7 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -75,11 +76,6 @@ _fill = partial(fill, width=LINE_CHARACTERS, break_on_hyphens=False)
 AXIS_END_QUANTILE = 0.995
 """The axis of a distribution ends at this quantile; samples above it are only counted."""
 
-BINS = 40
-
-AXIS_END_IN_BANDS = 1.3
-"""End of the axis of differences, as a multiple of the largest tolerance."""
-
 _BAND_COLORS = (CHART_COLORS["band-1"], CHART_COLORS["band-2"], CHART_COLORS["band-5"])
 _POINTS_PER_INCH = 72
 
@@ -109,9 +105,6 @@ _STYLE: dict[Any, object] = {
 @contextmanager
 def _open_figure(width_px: float, height_px: float, scale: int = 1) -> Iterator[Figure]:
     """A figure in this project's style, not the user's; one point is one CSS pixel."""
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
     size = (width_px / _POINTS_PER_INCH, height_px / _POINTS_PER_INCH)
     dpi = scale * _POINTS_PER_INCH
     with style.context(_STYLE, after_reset=True):
@@ -134,7 +127,7 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
     with _open_figure(DISTRIBUTION_WIDTH_PX, 60 + 190 * len(rows)) as figure:
         grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, values), color in zip(grid, rows.items(), cycle(SERIES), strict=False):
-            axes.hist(values, np.linspace(0, end_mm, BINS + 1), color=color)
+            axes.hist(values, np.linspace(0, end_mm, 41), color=color)
             axes.axvline(np.median(values), color=CHART_COLORS["ink"])
             axes.axvline(values.mean(), color=CHART_COLORS["ink"], linestyle="--")
             axes.set_title(f"{name}\n{texts[name]}")
@@ -190,7 +183,7 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
     outside: str = REVIEW
     if results.target == "synthetic":
         bands, outside = {RECORDED_TOLERANCE_MM: "as recorded"}, "not as recorded"
-    end_mm, note = AXIS_END_IN_BANDS * max(bands), f"{max(bands):g} mm or more: {outside}"
+    end_mm, note = 1.3 * max(bands), f"{max(bands):g} mm or more: {outside}"
     for (mm, word), color in reversed([*zip(bands.items(), _BAND_COLORS, strict=False)]):
         axes.axvspan(-mm, mm, facecolor=color, label=f"\N{PLUS-MINUS SIGN}{mm:g} mm: {word}")
     for inner_mm, mm in pairwise([0, *bands]):

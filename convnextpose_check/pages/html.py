@@ -17,7 +17,7 @@ from markupsafe import Markup
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM, format_difference
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
-from convnextpose_check.network.users import is_factory, runs_code
+from convnextpose_check.network.users import runs_code
 from convnextpose_check.pages.charts import draw_distribution, format_css_variables
 from convnextpose_check.results.decision import decide
 from convnextpose_check.results.schema import CheckRecord, Example, Results
@@ -57,7 +57,6 @@ SEVERITIES: dict[str, Severity] = {
     WAITING: "none",
 }
 """Severity of each state of a check, in the order of their counts in the report."""
-_FROM_BEST: tuple[Severity, ...] = ("good", "none", "fair", "bad")
 
 CHECK_TITLES: dict[str, dict[str, str]] = json.loads((FOLDER / "checks.json").read_bytes())
 """Title of each validation test, by group and function."""
@@ -199,10 +198,9 @@ def trust_note(results: Results) -> str:
     """A warning if the run executed the user's code."""
     if not runs_code(results.network):
         return ""
-    verb = "is" if is_factory(results.network) else "may contain"
     return (
-        f"The evaluated model, {results.network}, {verb} user code that ran in the same process as"
-        " the checks. The verdict is only as trustworthy as that code."
+        f"The evaluated model, {results.network}, ran in the same process as the checks and may"
+        " have executed any code. The verdict is only as trustworthy as that code."
     )
 
 
@@ -239,7 +237,7 @@ def group_checks(results: Results) -> dict[str, CheckGroup]:
         names = dict.fromkeys(name for row in rows.values() for name in row)
         states = [state_of_check(check) for row in rows.values() for check in row.values()]
         if rows:
-            worst = max((SEVERITIES[state] for state in states), key=_FROM_BEST.index)
+            worst = max((SEVERITIES[state] for state in states), key=list(ICONS).index)
             groups[group] = CheckGroup(rows, sorted(names, key=bool), states, worst)
     return groups
 

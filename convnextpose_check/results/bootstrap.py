@@ -6,10 +6,6 @@ import numpy as np
 
 from convnextpose_check.human36m.geometry import Array
 
-RESAMPLINGS = 10_000
-TAIL_PROBABILITY = 0.025
-SEED = 0
-
 
 def take_name(sequence: str) -> str:
     """The take of a sequence or frame, such as ``s_09_act_02_subact_01``.
@@ -33,9 +29,9 @@ def bootstrap_interval_mm(
         return None, len(names)
     sums_mm = np.bincount(index, weights=errors_mm)
     counts = np.bincount(index)
-    draws = np.random.default_rng(SEED).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=RESAMPLINGS
+    draws = np.random.default_rng(0).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=10_000
     )
     means_mm = draws @ sums_mm / (draws @ counts)
-    low_mm, high_mm = np.quantile(means_mm, [TAIL_PROBABILITY, 1 - TAIL_PROBABILITY])
+    low_mm, high_mm = np.quantile(means_mm, [0.025, 0.975])
     return (float(low_mm), float(high_mm)), len(names)

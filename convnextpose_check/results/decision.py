@@ -20,7 +20,7 @@ Decision = Literal[
 def decide(results: Results) -> tuple[Decision, str]:
     """Derive the decision from the measured values, and a sentence about the variants."""
     variants, gate_mm = results.variants, results.gate_mm
-    listed, is_one = ", ".join(variants), len(variants) == 1
+    listed = ", ".join(variants)
     if results.weights_only:
         checks_hold = len(results.checks) > 0 and all(
             check.outcome in ("passed", "not verified", "warning") for check in results.checks
@@ -35,30 +35,26 @@ def decide(results: Results) -> tuple[Decision, str]:
     if missing := [name for name in results.expected_variants if name not in variants]:
         return "missing", f"Not judged: {', '.join(missing)} could not be evaluated."
     if not results.complete:
-        count, expected = results.samples, results.expected_samples
-        problem = f"only {count:,} of {expected:,} samples were evaluated"
-        if count > expected:
-            problem = f"{count - expected:,} samples more than the protocol has were evaluated"
-        return "subset", f"Not judged: {problem}."
+        expected = f"expected {results.expected_samples:,}"
+        return "subset", f"Not judged: {results.samples:,} samples were evaluated, {expected}."
     if gate_mm is None:
         return "no gate", f"No verdict on {listed}: --gate none was given."
     if off := [name for name, record in variants.items() if record.is_within_tolerance is False]:
         reference = variants[off[0]].reference
         tolerance_mm = (reference and reference.tolerance_mm) or gate_mm
-        differ = f"differ{'s' * (len(off) == 1)} by {tolerance_mm:g} mm or more from the expected"
+        outside = f"{', '.join(off)} ({tolerance_mm:g} mm or more from the expected value)"
         largest = _describe_largest_difference(variants)
-        return "off", f"Not reproduced: {', '.join(off)} {differ} value; largest: {largest}."
+        return "off", f"Not reproduced: {outside}; largest: {largest}."
     if unjudged := [name for name, record in variants.items() if record.verdict is None]:
         names = ", ".join(unjudged)
         return "not judged", f"No verdict on {names}: {variants[unjudged[0]].not_judged}."
     if results.target == "synthetic":
-        has = "has its recorded error" if is_one else "have their recorded errors"
-        works = f"The suite works on this machine: {listed} {has} on the synthetic data."
-        return "reproduced", f"{works} No published model was judged."
+        works = "The suite works on this machine: the synthetic data gives the"
+        return "reproduced", f"{works} recorded errors of {listed}. No published model was judged."
     counts = Counter(record.verdict for record in variants.values())
     counted = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
     kinds = {record.reference.kind for record in variants.values() if record.reference}
-    reported = "the paper" if kinds == {"paper"} else "the reported value" + "s" * (not is_one)
+    reported = "the paper" if kinds == {"paper"} else "the reported value"
     largest = f"largest difference from {reported}: {_describe_largest_difference(variants)}"
     return "reproduced", f"Reproduced: {counted}; {largest}."
 

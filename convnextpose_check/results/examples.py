@@ -18,12 +18,6 @@ from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS
 from convnextpose_check.results.schema import Example
 
-JPEG_QUALITY = 80
-WORST = 3
-"""Number of worst samples in the report."""
-DECIMALS = 2
-"""Decimals of coordinates in mm and pixels, enough for a drawing."""
-
 
 def find_examples(
     evaluation: Evaluation,
@@ -42,7 +36,7 @@ def find_examples(
         ("best", order[0]),
         ("median", order[(len(order) - 1) // 2]),
     ]
-    ranks += [("worst", index) for index in order[::-1][:WORST]]
+    ranks += [("worst", index) for index in order[:-4:-1]]
     examples = []
     for rank, index in ranks:
         sample = samples[evaluation.file_names[index]]
@@ -67,8 +61,8 @@ def find_examples(
 
 
 def _round_points(points: Array) -> Any:
-    """Round points (J, 2) or (J, 3) to a tuple of pairs or triples."""
-    return tuple(tuple(round(float(value), DECIMALS) for value in point) for point in points)
+    """Points (J, 2) or (J, 3) as a tuple of pairs or triples, rounded for a drawing."""
+    return tuple(tuple(round(float(value), 2) for value in point) for point in points)
 
 
 def _encode_jpeg(crop: Crop) -> str | None:
@@ -78,5 +72,5 @@ def _encode_jpeg(crop: Crop) -> str | None:
     if crop.pixels_rgb is None:
         return None
     image_bgr = np.ascontiguousarray(crop.pixels_rgb.transpose(1, 2, 0)[:, :, ::-1])
-    written, content = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    written, content = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, 80])
     return base64.b64encode(content.tobytes()).decode("ascii") if written else None

@@ -50,10 +50,15 @@ def compute_field_metrics(
     The run's own metric is taken from the evaluation's errors, so that both are equal.
     """
     samples = {sample.path.name: sample for sample in dataset.samples}
-    used = [samples[name] for name in evaluation.file_names]
-    poses_mm = root_relative_poses_mm(evaluation.cells_xyz, used, grid_whd)
+    pairs_mm = [
+        root_relative_poses_mm(cells_xyz, samples[name], grid_whd)
+        for cells_xyz, name in zip(
+            evaluation.cells_xyz.astype(np.float64), evaluation.file_names, strict=True
+        )
+    ]
+    predicted_mm, truth_mm = np.array(pairs_mm, dtype=np.float64).swapaxes(0, 1)
     measured = {1: "rigid_pa_mpjpe", 2: "mpjpe"}[evaluation.protocol]
-    joints = measure_joints(*poses_mm) | {measured: evaluation.errors_mm}
+    joints = measure_joints(predicted_mm, truth_mm) | {measured: evaluation.errors_mm}
     return average_metrics(joints, evaluation.actions)
 
 

@@ -14,21 +14,22 @@ from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
 from convnextpose_check.results.bootstrap import take_name
 
-SAMPLE_COLUMNS = ("variant", "image_id", "file_name", "subject", "action", "take", "camera")
-"""``take`` is (subject, action, subaction), filmed by up to four cameras."""
-
 JOINT_COLUMNS = tuple(f"{joint}_mm" for joint in JOINTS[:ANNOTATED_JOINTS])
 
 
 def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, path: Path) -> None:
-    """Write one line per sample and variant, errors in mm to four decimals."""
+    """Write one line per sample and variant, errors in mm to four decimals.
+
+    A take is (subject, action, subaction), filmed by up to four cameras.
+    """
+    columns = ("variant", "image_id", "file_name", "subject", "action", "take", "camera")
     samples = {sample.path.name: sample for sample in dataset.samples}
     with (
         write_atomically(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow([*SAMPLE_COLUMNS, "mean_mm", *JOINT_COLUMNS])
+        writer.writerow([*columns, "mean_mm", *JOINT_COLUMNS])
         for variant, evaluation in evaluations.items():
             rows = zip(evaluation.file_names, evaluation.errors_mm, strict=True)
             for file_name, errors_mm in rows:

@@ -10,7 +10,6 @@ import msgspec
 from convnextpose_check.evaluation.verdict import (
     RECORDED_TOLERANCE_MM,
     Verdict,
-    format_verdict,
     judge_difference,
 )
 from convnextpose_check.variants import REFERENCE, Count, Name, Protocol
@@ -244,7 +243,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     @property
     def verdict_text(self) -> str:
         """The verdict, or the reason for no verdict."""
-        return format_verdict(self.verdict, self.not_judged)
+        return self.verdict or f"not judged: {self.not_judged}"
 
 
 class DatasetRecord(msgspec.Struct, frozen=True):
@@ -271,8 +270,6 @@ class Deviation(msgspec.Struct, frozen=True):
     quantity: str
     before: str | Number | None
     now: str | Number | None
-    difference: Number | None
-    allowed: str
     is_worse: bool
 
 

@@ -13,10 +13,11 @@ Severity = Literal["good", "fair", "bad", "none"]
 
 ICONS: dict[Severity, str] = {
     "good": "\N{CHECK MARK}",
+    "none": "\N{WHITE CIRCLE}",
     "fair": "\N{WARNING SIGN}",
     "bad": "\N{BALLOT X}",
-    "none": "\N{WHITE CIRCLE}",
 }
+"""Icons of the severities, from the best to the worst."""
 
 _VERDICT_SEVERITIES: dict[str, Severity] = {
     "excellent": "good",

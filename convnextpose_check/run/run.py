@@ -205,7 +205,6 @@ class Run:
                     dataset,
                     Conditions(self.devices, self.settings.flip, self.batch_size, cores),
                     resume=self.settings.resume,
-                    target=self.target,
                     display=self.display,
                 )
         except Exception as error:  # noqa: BLE001 - else each test would repeat the failing pass

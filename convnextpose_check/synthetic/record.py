@@ -83,7 +83,7 @@ def measure_errors_mm(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str
         setting = setting_name(protocol, boxes, flip)
         conditions = Conditions((cpu,), flip, batch_size=4, workers=2)
         display = ProgressDisplay(sys.stderr)
-        outcomes = evaluate(entries, dataset, conditions, target=setting, display=display)
+        outcomes = evaluate(entries, dataset, conditions, display=display)
         errors_mm[setting] = {}
         for name, outcome in outcomes.items():
             if isinstance(outcome, Exception):

@@ -133,8 +133,7 @@ def test_check_snapshot_any_difference_raises_round_trip(
     with pytest.raises(CheckFailedError, match=r"^\[round-trip\] ") as caught:
         check_snapshot(path, checkpoint)
     assert str(path) in caught.value.problem
-    assert str(caught.value.obtained).startswith((f"{KEY}: torch.", "epoch "))
-    assert str(caught.value.expected).startswith(("the archive's bits, torch.", "epoch "))
+    assert str(checkpoint.path) in caught.value.problem
 
 
 def test_check_snapshot_executes_no_pickled_code(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from convnextpose_check.evaluation.one_pass import (
     evaluate,
     list_remaining_batches,
     run_pass,
-    shuffle_indices,
 )
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
@@ -50,6 +49,11 @@ class Killed(BaseException):
 
 def repeat_samples(dataset: Dataset, times: int) -> Dataset:
     return Dataset(**{**vars(dataset), "samples": dataset.samples * times})
+
+
+def shuffle_indices(samples: int) -> list[int]:
+    """The order of evaluation."""
+    return list_remaining_batches([Measurements.empty(samples, samples)], samples)[0]
 
 
 def test_list_remaining_batches_has_each_sample_once_shuffled() -> None:
@@ -201,8 +205,8 @@ def test_evaluate_interrupted_saves(networks: Networks, dataset: Dataset, tmp_pa
             evaluate(entries, dataset, make_conditions(), resume=True)
         return [int(np.load(path)["done"].sum()) for path in sorted(tmp_path.glob("*.npz"))]
 
-    assert run_interrupted("A", 2, key=False) == []
     assert run_interrupted("A", 0) == []
+    assert run_interrupted("A", 2, key=False) == [4]
     assert run_interrupted("A", 2) == [4]
     assert run_interrupted("AB", 1) == [4, 2]
 

@@ -119,9 +119,9 @@ def make_failing_results() -> Results:
     )
     speeds = make_speeds({"XS": 601.5, "S": 701.8, "M": 802.1})
     deviations = (
-        Deviation("XS", "GMACs", 1.125, 2.25, 1.5, "not more", True),
-        Deviation("S", "error (mm)", 50.5, 51.75, -4.125, "within 3 mm", False),
-        Deviation("M", "verdict", "excellent", "review", None, "not worse", True),
+        Deviation("XS", "GMACs", 1.125, 2.25, True),
+        Deviation("S", "error (mm)", 50.5, 51.75, False),
+        Deviation("M", "verdict", "excellent", "review", True),
     )
     repeated = tuple((f"copy_{number}.jpg", f"first_{number}.jpg") for number in range(5))
     results = example_results(

@@ -266,7 +266,7 @@ def test_run_error_above_five_millimeters_fails_despite_exit_code(judge: RunTest
 
     assert run.code == FAILED
     assert run.results.verdict.startswith(
-        "Not reproduced: T differs by 5 mm or more from the expected value; largest: T "
+        "Not reproduced: T (5 mm or more from the expected value); largest: T "
     )
     assert not run.results.passed
 

@@ -34,7 +34,7 @@ DECISIONS = {
          "Reproduced: 1 excellent; largest difference from the reported value: T +0.39 mm."),
     "own model beside the paper's":
         (example_results(variants={"XS": NEAR, "T": OWN}), "reproduced", True, "good",
-         "largest difference from the reported values: XS +0.39 mm."),
+         "largest difference from the reported value: XS +0.39 mm."),
     "warning":
         (example_results(checks=WARNING), "reproduced", True, "good",
          f"{NO_PROBLEM} Warning: the record of S is odd."),
@@ -44,30 +44,30 @@ DECISIONS = {
     "left out":
         (example_results(left_out=("a", "b")), "reproduced", False, "bad", PROBLEM),
     "above": (example_results(variants={"XS": FAR}), "off", False, "bad",
-              "Not reproduced: XS differs by 5 mm or more from the expected"
-         " value; largest: XS +10.39 mm."),
+              "Not reproduced: XS (5 mm or more from the expected value); largest:"
+         " XS +10.39 mm."),
     "below": (example_results(variants={"XS": example_variant(51.0, 56.61)}), "off", False, "bad",
-              "Not reproduced: XS differs"),
+              "Not reproduced: XS (5 mm or more"),
     "on the gate":
         (example_results(variants={"XS": example_variant(55.0, 50.0), "S": FAR}), "off", False,
-         "bad", "Not reproduced: XS, S differ by 5 mm or more from the expected"
-         " value; largest: S +10.39 mm."),
+         "bad", "Not reproduced: XS, S (5 mm or more from the expected value); largest:"
+         " S +10.39 mm."),
     "other gate":
         (example_results(gate_mm=1, variants={"XS": example_variant(51.0, 50.0, tolerance_mm=1)}),
-         "off", False, "bad", "XS differs by 1 mm or more from the expected"
-         " value; largest: XS +1.00 mm."),
+         "off", False, "bad", "Not reproduced: XS (1 mm or more from the expected value); largest:"
+         " XS +1.00 mm."),
     "no reference":
         (example_results(variants={"XS": UNKNOWN}), "not judged", False, "bad",
          "No verdict on XS: no reported value to compare with."),
     "no reference beside one that is off":
         (example_results(variants={"XS": UNKNOWN, "S": FAR}), "off", False, "bad",
-         "Not reproduced: S differs"),
+         "Not reproduced: S (5 mm or more"),
     "subset":
         (example_results(complete=False, samples=100), "subset", False, "bad",
-         "Not judged: only 100 of 8,695 samples were evaluated."),
+         "Not judged: 100 samples were evaluated, expected 8,695."),
     "surplus":
         (example_results(complete=False, samples=8703), "subset", False, "bad",
-         "Not judged: 8 samples more than the protocol has were evaluated."),
+         "Not judged: 8,703 samples were evaluated, expected 8,695."),
     "missing":
         (example_results(expected_variants=("XS", "S", "M")), "missing", False, "bad",
          "Not judged: M could not be evaluated."),
@@ -81,14 +81,14 @@ DECISIONS = {
         (example_results(gate_mm=None, complete=False), "subset", False, "bad", "Not judged"),
     "synthetic":
         (example_results("synthetic", variants=AS_RECORDED), "reproduced", True, "good",
-         "The suite works on this machine: A has its recorded error on the synthetic data. No"
+         "The suite works on this machine: the synthetic data gives the recorded errors of A. No"
          " published model was judged."),
     "synthetic, off":
         (example_results("synthetic", variants=NOT_AS_RECORDED, checks=FAILED), "off", False,
-         "bad", "Not reproduced: A differs by 0.02 mm or more from the expected"
-         " value; largest: A +0.02 mm."),
+         "bad", "Not reproduced: A (0.02 mm or more from the expected value); largest:"
+         " A +0.02 mm."),
     "synthetic, off, its test not run":
-        (example_results("synthetic", variants=NOT_AS_RECORDED), "off", True, "bad", "A differs"),
+        (example_results("synthetic", variants=NOT_AS_RECORDED), "off", True, "bad", "A ("),
     "synthetic, a part":
         (example_results("synthetic", variants={}), "nothing", True, "none", "nothing was"),
     "synthetic, failed":

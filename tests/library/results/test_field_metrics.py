@@ -90,6 +90,13 @@ def test_compute_field_metrics_agrees_with_evaluation(
 
     assert metrics[key].mean == evaluation.error_mm
     assert metrics[key].per_action == evaluation.per_action_mm()
-    poses_mm = root_relative_poses_mm(cells_xyz, samples, GRID_WHD)
-    measured_mm = measure_joints(*poses_mm)[key]
+    predicted_mm, truth_mm = np.swapaxes(
+        [
+            root_relative_poses_mm(cells, sample, GRID_WHD)
+            for cells, sample in zip(cells_xyz, samples, strict=True)
+        ],
+        0,
+        1,
+    )
+    measured_mm = measure_joints(predicted_mm, truth_mm)[key]
     np.testing.assert_allclose(measured_mm, evaluation.errors_mm, atol=1e-2)

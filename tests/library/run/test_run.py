@@ -131,7 +131,8 @@ def test_log_has_error_reason_for_missing_verdict_and_excluded_images(
     text = Outputs(inputs / "out").log("T").read_text()
     for line in (
         "excluded a\\n\\x3a:error\\x3a:b\\x1b[2J: torn",
-        f"MPJPE {evaluation.error_mm:.4f} mm over 6 samples: not judged: subset of 6 samples\n",
+        f"MPJPE {evaluation.error_mm:.4f} mm over 6 samples: not judged: the 6 samples are not"
+        " those of the protocol\n",
     ):
         assert line in text
 
