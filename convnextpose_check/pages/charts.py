@@ -12,7 +12,6 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -105,6 +104,8 @@ _STYLE: dict[Any, object] = {
 @contextmanager
 def _open_figure(width_px: float, height_px: float, scale: int = 1) -> Iterator[Figure]:
     """A figure in this project's style, not the user's; one point is one CSS pixel."""
+    from matplotlib import style
+
     size = (width_px / _POINTS_PER_INCH, height_px / _POINTS_PER_INCH)
     dpi = scale * _POINTS_PER_INCH
     with style.context(_STYLE, after_reset=True):

@@ -167,13 +167,13 @@ def build(variant):
     return Failing()
 """
 FAILURES: list[tuple[dict[str, Any], str]] = [
-    ({"on_import": "raise OSError('on import')"}, "OSError: on import (failing_"),
-    ({"on_import": "import sys; sys.exit(2)"}, "SystemExit: 2 (failing_"),
-    ({"on_import": "import missing_dependency"}, "No module named 'missing_dependency' (failing_"),
+    ({"on_import": "raise OSError('on import')"}, "OSError: on import"),
+    ({"on_import": "import sys; sys.exit(2)"}, "SystemExit: 2"),
+    ({"on_import": "import missing_dependency"}, "No module named 'missing_dependency'"),
     ({"on_import": "def f(:"}, "SyntaxError: invalid syntax"),
-    ({"in_factory": "raise ValueError('in factory')"}, "ValueError: in factory (failing_"),
-    ({"largest_batch": 1}, "KeyError: 'in forward' (failing_"),
-    ({"largest_batch": 2}, "KeyError: 'in forward' (failing_"),
+    ({"in_factory": "raise ValueError('in factory')"}, "ValueError: in factory"),
+    ({"largest_batch": 1}, "KeyError: 'in forward'"),
+    ({"largest_batch": 2}, "KeyError: 'in forward'"),
 ]
 
 
@@ -219,7 +219,7 @@ def test_weights_only_run_of_failing_network_logs_traceback(
     )  # fmt: skip
 
     assert ended.code == 1
-    assert "raises KeyError: 'in forward' (failing_weights_only.py, line " in ended.text
+    assert "raises KeyError: 'in forward'" in ended.text
     assert "Traceback" not in ended.output
     log = ended.files.log("T").read_text()
     assert log.count("Traceback") == 1
