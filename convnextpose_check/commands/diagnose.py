@@ -1,17 +1,10 @@
 """Search a finished run for the cause of an error that differs from its reference.
 
 RESULTS is the results folder of a run of this suite, or the output of the authors' main/test.py,
-bbox_root_pose_human36m_output.json, with its variant as --variants. Prints for each variant:
-
-  +0.00 mm    parts of the difference, which add up to it
-  link        the step with the fault: settings, mean, comparison, prediction or inputs
-  fact, reproduces, explains, holds, possible
-              findings, the best explanation first, with evidence and remedy
-  open        no cause was found
-  ruled out   causes that the search excluded
-  largest     subject, camera, action, take and joint with the largest errors
-
-For a results folder it writes result/diagnosis.json and diagnosis.html there.
+bbox_root_pose_human36m_output.json, with its variant as --variants. Prints for each variant the
+parts of the difference, the step with the fault (link), the findings with the best explanation
+first, the causes that were ruled out, and the groups with the largest errors. For a results folder
+it writes result/diagnosis.json and diagnosis.html there.
 
 The ground truth is read from --h36m-root, by default from the run's data set. With --checkpoints,
 24 samples are predicted again; the checkpoint must be the run's. With --baseline, the results
@@ -57,9 +50,9 @@ def run(options: argparse.Namespace) -> int:
     settings, path = read_settings(vars(options)), options.results
     diagnoses, print_step = [], partial(print_lines, file=sys.stderr)
     for finished, run in read_finished_runs(path, settings):
-        prepare_replay = partial(open_replay, finished, run)
         deltas_mm = _read_differences_mm(settings, finished, run)
-        diagnoses.append(Search(finished, prepare_replay, deltas_mm, print_step).diagnose())
+        search = Search(finished, partial(open_replay, finished, run), deltas_mm, print_step)
+        diagnoses.append(search.diagnose())
         print_lines(*format_lines(diagnoses[-1]))
     if path.is_dir():
         print_lines(*(f"wrote {written}" for written in write_diagnoses(diagnoses, path)))
@@ -105,11 +98,11 @@ def _read_authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]
     with long_phase(f"reading {path}"):
         saved = read_authors_output(path, run.dataset)
     (variant,) = run.variants
-    reference = run.reported_error(variant)
-    reference_mm = None if reference is None else reference.value
-    missing = run.dataset.facts.samples - len(saved.samples)
-    result_mm = float(saved.errors_mm.mean())
-    return FinishedRun(variant, result_mm, reference_mm, saved, run.dataset, missing), run
+    reported = run.reported_error(variant)
+    return FinishedRun(
+        variant, float(saved.errors_mm.mean()), None if reported is None else reported.value, saved,
+        run.dataset, run.dataset.facts.samples - len(saved.samples),
+    ), run  # fmt: skip
 
 
 def _read_differences_mm(settings: Settings, finished: FinishedRun, run: Run) -> Array | None:

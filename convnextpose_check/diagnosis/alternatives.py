@@ -76,9 +76,6 @@ def _set_fields(changes: dict[str, Any], table: SampleTable, _: float) -> Sample
 
 _FACTORS = (1e-3, 0.5, 0.67, 0.83, 0.9, 0.95, 0.98, 1.0, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 1e3)
 
-_BOX = "Use the annotated box, squared and grown by 1.25 once, for crop and conversion alike"
-_DEPTH = "Let the depth bins span 1000 mm in front of and behind the root"
-_ROOT_DEPTH = "Take the pelvis's depth in this image, in millimeters"
 _ORDER = "Use Human3.6M's order of joints in model, annotations and evaluation"
 _PROTOCOL = "Subtract each pose's own pelvis, and align only under protocol 1, without scale"
 
@@ -86,10 +83,14 @@ CONVERSIONS: tuple[Alternative, ...] = (
     Alternative("left and right joints are exchanged", _ORDER, partial(_permute_joints, MIRRORED)),
     Alternative("poses are mirrored left to right", DATA,
                 lambda t, _: t.with_truth(t.truth_mm[:, list(MIRRORED)] * (-1, 1, 1))),
-    Alternative("depths are multiplied by {}", _DEPTH, _scale_depth, _FACTORS),
-    Alternative("box sides are multiplied by {}", _BOX,
+    Alternative("depths are multiplied by {}",
+                "Let the depth bins span 1000 mm in front of and behind the root",
+                _scale_depth, _FACTORS),
+    Alternative("box sides are multiplied by {}",
+                "Use the annotated box, squared and grown by 1.25 once, for crop and conversion",
                 lambda t, factor: replace(t, boxes_px=scale_boxes(t.boxes_px, factor)), _FACTORS),
-    Alternative("root depths are multiplied by {}", _ROOT_DEPTH,
+    Alternative("root depths are multiplied by {}",
+                "Take the pelvis's depth in this image, in millimeters",
                 lambda t, factor: replace(t, root_depths_mm=t.root_depths_mm * factor), _FACTORS),
     Alternative("focal lengths are multiplied by {}", DATA,
                 lambda t, factor: replace(t, focal_px=t.focal_px * factor), _FACTORS),
@@ -103,22 +104,20 @@ CONVERSIONS: tuple[Alternative, ...] = (
 )  # fmt: skip
 """Changes of conversion and ground truth, tried on both the run and the data."""
 
-_ORIGINS: dict[str, tuple[int, ...]] = {
-    "the mean of the joints": tuple(range(ANNOTATED_JOINTS)),
-    **{f"{name}, not the pelvis": (n,) for n, name in enumerate(JOINTS) if n != ROOT},
-    **{f"the middle of {JOINTS[one]} and {JOINTS[other]}": (one, other)
+_COMPARED: dict[str, dict[str, Any]] = {
+    "roots are not subtracted": {"alignment": "none"}, "poses are not aligned": {},
+    "poses are aligned rigidly": {"alignment": "rigid"},
+    "poses are aligned with scale": {"alignment": "rigid and scale"},
+    "the origin is the mean of the joints": {"roots": tuple(range(ANNOTATED_JOINTS))},
+    **{f"the origin is {name}, not the pelvis": {"roots": (joint,)}
+       for joint, name in enumerate(JOINTS) if joint != ROOT},
+    **{f"the origin is the middle of {JOINTS[one]} and {JOINTS[other]}": {"roots": (one, other)}
        for one, other in enumerate(MIRRORED) if one < other},
 }  # fmt: skip
 
 COMPARISONS: tuple[Alternative, ...] = (
-    *(Alternative(what, _PROTOCOL, partial(_set_fields, {"alignment": alignment}))
-      for what, alignment in {
-          "roots are not subtracted": "none", "poses are not aligned": "root",
-          "poses are aligned rigidly": "rigid", "poses are aligned with scale": "rigid and scale",
-      }.items()),
-    *(Alternative(f"the origin is {what}", _PROTOCOL,
-                  partial(_set_fields, {"alignment": "root", "roots": roots}))
-      for what, roots in _ORIGINS.items()),
+    *(Alternative(what, _PROTOCOL, partial(_set_fields, {"alignment": "root"} | changes))
+      for what, changes in _COMPARED.items()),
     Alternative("positions are shifted by {} cells along each axis", "Count cells from 0",
                 lambda t, cells: replace(t, cells_xyz=t.cells_xyz + cells),
                 (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)),
@@ -164,9 +163,11 @@ def compute_other_means(errors_mm: Array, table: SampleTable) -> dict[str, float
     }
     for joint in range(ANNOTATED_JOINTS):
         means[f"the mean without {JOINTS[joint]}"] = np.delete(errors_mm, joint, axis=1).mean()
-    for axis in ("action", "subject"):
-        if parts_mm := [samples_mm[group.mask].mean() for group in table.select_groups(axis)]:
-            means[f"the mean over {axis}s"] = np.mean(parts_mm)
+    means |= {
+        f"the mean over {axis}s": np.mean([samples_mm[group.mask].mean() for group in groups])
+        for axis in ("action", "subject")
+        if (groups := table.select_groups(axis))
+    }
     return {text: float(mm) for text, mm in means.items()}
 
 
@@ -196,10 +197,9 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
     few = table.select(chosen)
 
     def loss(alternative: Alternative, value: float) -> float:
-        if alternative.is_continuous:
-            changed_mm = alternative.change(few, value).errors_mm
-        else:  # needs the samples between the chosen ones
-            changed_mm = alternative.change(table, value).errors_mm[chosen]
+        # Other test frames are between the chosen samples.
+        part, rows = (few, slice(None)) if alternative.is_continuous else (table, chosen)
+        changed_mm = alternative.change(part, value).errors_mm[rows]
         return float(np.abs(changed_mm - errors_mm[chosen]).mean())
 
     starts = sorted(

@@ -14,9 +14,6 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.text import escape_control_chars
 
 Grade = Literal["fact", "reproduces", "explains", "holds", "possible"]
-"""Fact of the run; change that reproduces the run, or lowers the error to the reference; step or
-group that contains the excess or departs from others; cause that could not be ruled out."""
-
 RANKS: dict[Grade, int] = {"fact": 0, "reproduces": 1, "explains": 1, "holds": 2, "possible": 3}
 
 Link = Literal["settings", "mean", "comparison", "prediction", "inputs", "weights", ""]

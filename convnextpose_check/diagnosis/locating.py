@@ -49,8 +49,11 @@ def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dic
         means = table.average_sequences(values)
         known = np.isfinite(means)
         for axis in axes:
-            masks = {g.label: g.sequences & known for g in table.select_groups(axis)}
-            masks = {label: mask for label, mask in masks.items() if mask.sum() >= MIN_COUNT}
+            masks = {
+                group.label: mask
+                for group in table.select_groups(axis)
+                if (mask := group.sequences & known).sum() >= MIN_COUNT
+            }
             medians = np.array([np.median(means[mask]) for mask in masks.values()])
             for n, (label, mask) in enumerate(masks.items()):
                 others = means[known & ~mask]
@@ -71,8 +74,7 @@ def find_differences(table: SampleTable, statistics: Iterable[Statistic]) -> dic
 
 def measure_samples(table: SampleTable, samples: Sequence[Sample]) -> Iterator[Statistic]:
     """Measure errors, poses, boxes and, of some samples, images."""
-    logs = np.log(np.maximum(table.errors_mm.mean(axis=1), 1e-6))
-    yield Statistic("", logs, 0.1, True)
+    yield Statistic("", np.log(np.maximum(table.errors_mm.mean(axis=1), 1e-6)), 0.1, True)
     yield from measure_poses(table, np.array([sample.camera.rotation for sample in samples]))
     yield from measure_boxes(table)
     yield from measure_images(samples)

@@ -58,9 +58,8 @@ class Replay:
         samples, ranks = run.saved.samples, np.argsort(run.saved.errors_mm.mean(axis=1))
         middles = np.linspace(0, len(ranks), 2 * min(24, len(ranks)) + 1)[1::2].astype(int)
         images = {n: crops.read_image(samples[n]) for n in sorted(ranks[middles].tolist())}
-        usable = {n: image for n, image in images.items() if image is not None}
-        self._pairs = [(samples[n], image) for n, image in usable.items()]
-        self.table = run.saved.table.select(list(usable))
+        self._pairs = [(samples[n], each) for n, each in images.items() if each is not None]
+        self.table = run.saved.table.select([n for n, each in images.items() if each is not None])
 
     def predict(
         self,
@@ -202,18 +201,19 @@ CONDITIONS: tuple[Condition, ...] = (
 """Faults that a fit cannot recognize from the positions alone."""
 
 
-Fit = tuple[list[str], float]
-"""Differences from verified positions; mean distance after the fit divided by that before it."""
-
-
 def compute_distances(run_xyz: Array, other_xyz: Array) -> Array:
     """Returns the mean distance (N,) of annotated joints in positions (N, 18, 3)."""
     distances = np.linalg.norm(run_xyz - other_xyz, axis=2)[:, :ANNOTATED_JOINTS]
     return np.asarray(distances.mean(axis=1))
 
 
-def fit_positions(run_xyz: Array, bases: dict[str, Array], middle_xyz: Array) -> Fit:
-    """Returns the simplest of the best fits; the first of ``bases`` is the suite's."""
+def fit_positions(
+    run_xyz: Array, bases: dict[str, Array], middle_xyz: Array
+) -> tuple[list[str], float]:
+    """Returns the simplest of the best fits; the first of ``bases`` is the suite's.
+
+    A fit is a list of departures from the positions, and the share of the distance that it leaves.
+    """
     apart = max(float(compute_distances(run_xyz, next(iter(bases.values()))).mean()), 1e-9)
     fits = []
     for base, cells in bases.items():
@@ -226,7 +226,7 @@ def fit_positions(run_xyz: Array, bases: dict[str, Array], middle_xyz: Array) ->
 
 def _fit_joints(
     base: str, run_xyz: Array, cells: Array, middle_xyz: Array, sources: Array, apart: float
-) -> Fit:
+) -> tuple[list[str], float]:
     """Fit a line to each axis, by the half of the samples with the least residuals."""
     run, verified = run_xyz - middle_xyz, cells[:, sources] - middle_xyz
     slopes, offsets, best = np.ones(3), np.zeros(3), np.arange(len(run))
@@ -243,13 +243,6 @@ def _fit_joints(
     left, left_rounded = compute_distances(run, fitted), compute_distances(run, rounded)
     is_rounded = bool(np.median(left_rounded) < 0.25 * np.median(left))
     left = left_rounded if is_rounded else left
-    departures = _describe_departures(base, slopes, offsets, sources, is_rounded)
-    return departures, float(left.mean()) / apart
-
-
-def _describe_departures(
-    base: str, slopes: Array, offsets: Array, sources: Array, is_rounded: bool
-) -> list[str]:
     moved = {j: s for j, s in enumerate(sources[:ANNOTATED_JOINTS].tolist()) if j != s}
     joints = ", ".join(f"{JOINTS[joint]} is at {JOINTS[source]}" for joint, source in moved.items())
     if tuple(sources) == MIRRORED:
@@ -260,4 +253,4 @@ def _describe_departures(
         rows.append((slope != 1, f"{axis} is {how}"))
         rows.append((offset != 0, f"{axis} is shifted by {offset:+.2f} cells"))
     rows += [(joints, joints), (is_rounded, "positions are rounded to whole cells")]
-    return [text for applies, text in rows if applies]
+    return [text for applies, text in rows if applies], float(left.mean()) / apart

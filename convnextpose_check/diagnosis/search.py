@@ -4,24 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from convnextpose_check.diagnosis.alternatives import (
-    COMPARE,
-    CONVERSIONS,
-    DATA,
-    IMAGE_FILES,
-    explain_errors,
-    explain_result,
-    find_joint_orders,
-    locate_alternative,
-)
+from convnextpose_check.diagnosis import alternatives, locating
 from convnextpose_check.diagnosis.finding import MAX_LEFT, RANKS, Diagnosis, Finding, grade_change
-from convnextpose_check.diagnosis.locating import (
-    find_differences,
-    find_hot_spots,
-    locate_difference,
-    locate_excess,
-    measure_samples,
-)
 from convnextpose_check.diagnosis.reading import FinishedRun, find_subset, list_facts
 from convnextpose_check.diagnosis.replay import (
     SAME_CELLS,
@@ -48,13 +32,11 @@ class Search:
     deltas_mm: Array | None = None
     print_step: Callable[[str], None] = lambda _: None
 
-    def __post_init__(self) -> None:
-        self.answer = Diagnosis(self.run.variant, self.run.result_mm, self.run.reference_mm)
-
     def diagnose(self) -> Diagnosis:
         """Run the steps until the excess is explained."""
-        answer, saved = self.answer, self.run.saved
-        answer.hot_spots = find_hot_spots(saved.table)
+        answer = Diagnosis(self.run.variant, self.run.result_mm, self.run.reference_mm)
+        answer.hot_spots = locating.find_hot_spots(self.run.saved.table)
+        self.answer = answer
         if (subset := find_subset(self.run)) is not None:
             answer.reference_mm = None
             answer.findings.append(subset)
@@ -67,19 +49,22 @@ class Search:
         return answer
 
     def _compare_errors(self) -> None:
-        """Compare the result with the errors, and the errors with the positions."""
         answer, table, errors_mm = self.answer, self.run.saved.table, self.run.saved.errors_mm
         mean_mm = float(errors_mm.mean())
         answer.parts["the result minus the mean of the run's errors"] = answer.result_mm - mean_mm
         answer.parts["the run's errors minus those of its positions"] = mean_mm - table.error_mm
         found = {
-            "another mean of the errors": explain_result(answer.result_mm, errors_mm, table),
-            "another conversion or comparison of the positions": explain_errors(table, errors_mm),
+            "another mean of the errors": alternatives.explain_result(
+                answer.result_mm, errors_mm, table
+            ),
+            "another conversion or comparison of the positions": alternatives.explain_errors(
+                table, errors_mm
+            ),
         }
         answer.findings += filter(None, found.values())
         answer.ruled_out += [text for text, finding in found.items() if finding is None]
         if self.deltas_mm is not None:
-            answer.findings.append(locate_difference(table, self.deltas_mm))
+            answer.findings.append(locating.locate_difference(table, self.deltas_mm))
         excess_mm = answer.excess_mm - answer.result_mm + table.error_mm
         if abs(excess_mm) < MIN_EXCESS_MM:
             answer.link = "behind the positions: their error is within 1 mm of the reference"
@@ -94,13 +79,12 @@ class Search:
             self._compare_positions(replay, excess_mm)
 
     def _compare_positions(self, replay: Replay, excess_mm: float) -> None:
-        """Compare the run's positions with those predicted again for the same images."""
         answer, few, passes = self.answer, replay.table, replay.predict()
         bases = {text: few.make_comparable(cells_xyz) for text, cells_xyz in passes.items()}
         errors_mm = {t: replace(few, cells_xyz=c).errors_mm.mean(axis=1) for t, c in passes.items()}
         run_xyz, verified_mm = few.make_comparable(few.cells_xyz), errors_mm[""]
         if not replay.flip:
-            (_, both_mm) = errors_mm.values()
+            both_mm = errors_mm["the mirrored pass is averaged"]
             answer.findings.append(Finding(
                 "explains", "settings", "the flip test was left out",
                 f"its effect was measured on {len(few)} samples", "Run again without --no-flip",
@@ -136,7 +120,7 @@ class Search:
     ) -> Finding:
         """Find what changed the positions: own network, linear change or condition."""
         departures, left = fit_positions(run_xyz, bases, replay.table.middle_xyz)
-        left, remedy = left if departures else 1.0, COMPARE
+        left, remedy = left if departures else 1.0, alternatives.COMPARE
         what = f"compared with verified positions, {', '.join(departures)}"
         if self.run.results is not None and self.run.results.network is not None:
             left, what = 0.0, "the model of --network predicts other positions"
@@ -147,15 +131,11 @@ class Search:
         differ = compute_distances(run_xyz, bases[""]) > SAME_CELLS
         place = replay.table.find_smallest_group(1.0 * differ).place if differ.sum() > 1 else ""
         evidence = f"{left:.1%} of the distance from the run's positions is left"
-        if grade != "holds":
-            evidence = f"after this change, {evidence}"
-            return Finding(grade, "prediction", what, evidence, remedy, explained_mm, place)
-        self.answer.ruled_out.append("linear changes of positions, known faults of prediction")
-        return Finding(
-            grade, "prediction", "the fault lies between image and position",
-            f"after the best change that was tried, {evidence}: {what or 'none'}", COMPARE,
-            effect_mm, place,
-        )  # fmt: skip
+        if grade == "holds":
+            self.answer.ruled_out.append("linear changes of positions, known faults of prediction")
+            evidence += f" after the best change that was tried: {what}"
+            what, remedy = "the fault lies between image and position", alternatives.COMPARE
+        return Finding(grade, "prediction", what, evidence, remedy, explained_mm, place)
 
     def _locate_excess(self, excess_mm: float, replay: Replay | None = None) -> None:
         """Find a correction of the data, the group with the excess, or the step with the fault.
@@ -178,7 +158,7 @@ class Search:
             ))  # fmt: skip
         answer.findings.append(Finding(
             "possible", "inputs", "the images are not the original ones",
-            "new predictions read the same files", IMAGE_FILES,
+            "new predictions read the same files", alternatives.IMAGE_FILES,
         ))  # fmt: skip
         if replay is None:
             answer.findings.append(Finding(
@@ -188,17 +168,19 @@ class Search:
 
     def _explain_excess(self, excess_mm: float, replay: Replay | None) -> Finding | None:
         table, record = self.run.saved.table, self.run.record
-        alternatives = (*CONVERSIONS, *find_joint_orders(table))
-        found = locate_alternative(table, alternatives, table.groups, excess_mm)
-        differences = find_differences(table, measure_samples(table, self.run.saved.samples))
+        corrections = [*alternatives.CONVERSIONS, *alternatives.find_joint_orders(table)]
+        found = alternatives.locate_alternative(table, corrections, table.groups, excess_mm)
+        differences = locating.find_differences(
+            table, locating.measure_samples(table, self.run.saved.samples)
+        )
         if found is None or found.grade != "explains":
-            located = filter(None, (found, locate_excess(table, differences, excess_mm)))
+            located = filter(None, (found, locating.locate_excess(table, differences, excess_mm)))
             found = min(located, key=partial(_rank_finding, excess_mm), default=None)
         if found is None and replay is not None:
             few = replace(replay.table, cells_xyz=replay.predict(is_plain=True)[""])
             few_mm = excess_mm * few.error_mm / table.error_mm
             corrections = replay.list_corrections(self.print_step)
-            found = locate_alternative(few, corrections, few.groups[:1], few_mm)
+            found = alternatives.locate_alternative(few, corrections, few.groups[:1], few_mm)
         if found is not None or replay is None or record is None or record.identity != "verified":
             return found
         # A sound run may differ by the largest tolerance; the margin is for rounding.
@@ -208,12 +190,11 @@ class Search:
         return Finding(
             "holds", "inputs", ", ".join([*texts, *differences.get("", [])][:3]),
             f"the published weights predict the run's positions for {len(replay.table)} samples",
-            DATA, excess_mm,
+            alternatives.DATA, excess_mm,
         )  # fmt: skip
 
 
 def _rank_finding(excess_mm: float, finding: Finding) -> tuple[int, float]:
-    """Returns the order of findings: by grade, then the least unexplained excess first."""
     return RANKS[finding.grade], abs(excess_mm - (finding.explained_mm or 0.0))
 
 

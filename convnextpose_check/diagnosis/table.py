@@ -12,9 +12,6 @@ from convnextpose_check.human36m.geometry import Array, Camera, cells_to_camera
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, ROOT
 
-Alignment = Literal["root", "none", "rigid", "rigid and scale"]
-"""How poses are compared: relative to the root, in camera coordinates, or aligned."""
-
 AXES = {
     "subject": "S{0}", "camera": "camera {3}", "action": "{1}",
     "subject and camera": "S{0} camera {3}", "subject and action": "S{0} {1}",
@@ -54,8 +51,8 @@ class SampleTable:
     """N samples of one variant.
 
     ``cells_xyz`` and ``truth_mm`` are (N, 18, 3), the latter relative to the annotated pelvis.
-    Poses are compared relative to the mean of the joints ``roots``.
-    Without ``has_pelvis`` the predicted pelvis is unknown, as in the authors' output.
+    Poses are compared relative to the mean of the joints ``roots``, in camera coordinates, or
+    aligned. Without ``has_pelvis`` the predicted pelvis is unknown, as in the authors' output.
     """
 
     cells_xyz: Array
@@ -67,7 +64,7 @@ class SampleTable:
     pelvis_mm: Array
     sequences: Array
     grid_whd: Grid
-    alignment: Alignment = "root"
+    alignment: Literal["root", "none", "rigid", "rigid and scale"] = "root"
     roots: tuple[int, ...] = (ROOT,)
     has_pelvis: bool = True
 
