@@ -23,7 +23,6 @@ from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.samples import Dataset
 
 PACKAGE = Path(__file__).parents[1]
-LIBRARIES = ("torch", "numpy", "onnxruntime", "onnxruntime-gpu")
 ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
 JSON_FIELDS = ("problems", "warnings", "batch_size")
 
@@ -33,12 +32,13 @@ def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[s
 
     For images it covers path, size and modification time, since reading them takes too long.
     """
+    packages = ("torch", "numpy", "onnxruntime", "onnxruntime-gpu", *OPENCV_PACKAGES)
     parts = {
         "checkpoint": checkpoint_sha256,
         "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
         "images": [f"{sample.path} {sample.state}" for sample in dataset.samples],
         "settings": settings,
-        "versions": [*map(package_version, (*LIBRARIES, *OPENCV_PACKAGES)), opencv_version()],
+        "versions": [*map(package_version, packages), opencv_version()],
         "sources": [
             (str(path.relative_to(PACKAGE)), hashlib.sha256(path.read_bytes()).hexdigest())
             for path in sorted(PACKAGE.rglob("*"))

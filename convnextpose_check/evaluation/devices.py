@@ -9,7 +9,6 @@ import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
-EXACT = "ieee"
 PRECISION_MODULES = (
     "backends", "backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul",
     "backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn",
@@ -27,11 +26,11 @@ def use_exact_float32() -> None:
     torch.backends.cudnn.allow_tf32 = False
     for name in PRECISION_MODULES:
         module: Any = attrgetter(name)(torch)
-        module.fp32_precision = EXACT
-        if (found := module.fp32_precision) != EXACT:
+        module.fp32_precision = "ieee"
+        if (found := module.fp32_precision) != "ieee":
             raise ConvNeXtPoseCheckError(
                 ErrorCode.WRONG_ENVIRONMENT,
-                f"torch.{name}.fp32_precision is {found}, although it was set to {EXACT}",
+                f"torch.{name}.fp32_precision is {found}, although it was set to ieee",
                 "Install another version of torch",
             )
 

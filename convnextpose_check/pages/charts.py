@@ -1,5 +1,7 @@
 """Charts of a run, and the colors of charts and pages."""
 
+from __future__ import annotations
+
 import base64
 import io
 from collections.abc import Iterator, Mapping
@@ -9,11 +11,9 @@ from html import escape
 from itertools import cycle, pairwise
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from convnextpose_check.evaluation.verdict import (
     RECORDED_TOLERANCE_MM,
@@ -26,6 +26,10 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.results.schema import Results, VariantResult
 from convnextpose_check.results.text import variant_badge
 from convnextpose_check.text import escape_control_chars
+
+if TYPE_CHECKING:  # the plugin imports this module, and matplotlib takes long
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CHART_COLORS = {
     "ink": "#1b1b1b",
@@ -105,6 +109,7 @@ _STYLE: dict[Any, object] = {
 def _open_figure(width_px: float, height_px: float, scale: int = 1) -> Iterator[Figure]:
     """A figure in this project's style, not the user's; one point is one CSS pixel."""
     from matplotlib import style
+    from matplotlib.figure import Figure
 
     size = (width_px / _POINTS_PER_INCH, height_px / _POINTS_PER_INCH)
     dpi = scale * _POINTS_PER_INCH

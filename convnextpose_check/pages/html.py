@@ -42,7 +42,6 @@ SCRIPT = FOLDER / "report.js"
 BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
 """Markers around the summary in pytest-html's page."""
 _GENERATED = re.compile(r"<p>Report generated on .*?</p>", re.DOTALL)
-_TITLE = re.compile(r"(<title[^>]*>).*?(</title>)", re.DOTALL)
 
 WAITING = "waiting"
 """A check that failed only because another one had failed."""
@@ -63,8 +62,6 @@ CHECK_TITLES: dict[str, dict[str, str]] = json.loads((FOLDER / "checks.json").re
 
 _RIGHT = {right for right, _ in FLIP_PAIRS}
 _LEFT = {left for _, left in FLIP_PAIRS}
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 
 
 def _render(template: str, **values: Any) -> str:
@@ -131,7 +128,9 @@ def render_page(results: Results, errors_mm: Mapping[str, Array], page: str | No
     _, end, after = rest.partition(END)
     if begin and end:
         title = escape(results.verdict).replace("\\", r"\\")
-        before = _TITLE.sub(rf"\g<1>{title}\g<2>", before)
+        before = re.sub(
+            r"(<title[^>]*>).*?(</title>)", rf"\g<1>{title}\g<2>", before, flags=re.DOTALL
+        )
         if generated := _GENERATED.search(before):  # to the foot of the page
             before = before.replace(generated[0], "")
             after = after.replace("</body>", f"<footer>{generated[0]}</footer></body>")
@@ -271,7 +270,7 @@ def render_markdown(results: Results) -> str:
 def escape_markdown(text: str) -> str:
     """Escape a text so that it has no markup and stays in its table cell."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return _SPECIAL.sub(r"\\\1", flat)
+    return re.sub(r"([\\`*_{}\[\]()#|~@!+-])", r"\\\1", flat)
 
 
 def draw_crop_poses(variant: str, example: Example) -> Markup:

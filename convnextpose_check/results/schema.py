@@ -135,11 +135,6 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     key_prefix: str = ""
 
     @property
-    def epoch_text(self) -> str:
-        """The epoch, or that the checkpoint does not record it."""
-        return "not recorded" if self.epoch is None else str(self.epoch)
-
-    @property
     def layout_text(self) -> str:
         """Containers and keys of the file; the published files have the prefix ``module.``."""
         is_usual = self.key_prefix in ("", "module.")
