@@ -76,14 +76,11 @@ def read_finished_runs(path: Path, settings: Settings) -> Iterator[tuple[Finishe
     for variant, record in results.variants.items():
         if settings.variants is None or variant in settings.variants:
             grid_whd = run.catalogue[variant].architecture.grid_whd
-            with long_phase(f"reading {path}"):
-                saved = read_evaluation(
-                    path / cache_file_path(results.target, variant), run.dataset, grid_whd
-                )
-            missing = results.expected_samples - len(saved.samples)
+            file = path / cache_file_path(results.target, variant)
+            saved = read_evaluation(file, run.dataset, grid_whd)
             yield FinishedRun(
-                variant, record.error_mm, record.reference_mm, saved, run.dataset, missing, results,
-                record,
+                variant, record.error_mm, record.reference_mm, saved, run.dataset,
+                results.expected_samples - len(saved.samples), results, record,
             ), run  # fmt: skip
 
 

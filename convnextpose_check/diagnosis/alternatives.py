@@ -182,8 +182,7 @@ def explain_result(result_mm: float, errors_mm: Array, table: SampleTable) -> Fi
     return Finding(
         "reproduces" if is_same else "holds", "mean",
         f"the result is {text}" if is_same else "the result is not the mean of the run's errors",
-        f"the mean of all errors is {mean_mm:.3f} mm"
-        + ("" if is_same else ", and no other average that was tried equals the result"),
+        f"the mean of all errors is {mean_mm:.3f} mm",
         "Report the mean over all samples and all 17 joints", result_mm - mean_mm,
     )  # fmt: skip
 
@@ -214,16 +213,14 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
     left = left_mm / float(differences_mm[chosen].mean()) if len(chosen) >= 4 else 1.0
     grade, explained_mm = grade_change(left, float(errors_mm.mean()) - table.error_mm)
     what, remedy = alternative.what.format(f"{value:.3g}"), alternative.remedy
-    after = f"after this change {left_mm:.3f} mm"
-    if grade == "holds":
-        after = f"{left_mm:.2f} mm after the best change that was tried: {what}"
-        what, remedy = "the fault lies behind the positions", COMPARE
-    return Finding(
-        grade, "comparison", what,
+    evidence = (
         f"the run's errors are {differences_mm[chosen].mean():.2f} mm from those of its positions,"
-        f" {after}",
-        remedy, explained_mm, table.find_smallest_group(differences_mm).place,
-    )  # fmt: skip
+        f" {left_mm:.3f} mm after the best change that was tried: {what}"
+    )
+    if grade == "holds":
+        what, remedy = "the fault lies behind the positions", COMPARE
+    place = table.find_smallest_group(differences_mm).place
+    return Finding(grade, "comparison", what, evidence, remedy, explained_mm, place)
 
 
 def locate_alternative(

@@ -134,11 +134,11 @@ def measure_images(samples: Sequence[Sample]) -> Iterator[Statistic]:
     for n in select_evenly(range(len(samples)), 60):
         if (pixels_rgb := read_crop(samples[n]).pixels_rgb) is not None:
             rows[n] = _measure_image(pixels_rgb[:, ::4].astype(float), samples[n].path.read_bytes())
-    texts = {"brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "sharpness": 0.1,
+    units = {"brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "sharpness": 0.1,
              "JPEG quantization": 0.25, "ratio of red to blue": 0.05}  # fmt: skip
-    for (what, unit), values in zip(texts.items(), rows.T, strict=True):
+    for what, logs in zip(units, np.log(np.maximum(rows, 1e-3)).T, strict=True):
         text = f"{what} of images is {{:.2f}} times that of the others"
-        yield Statistic(text, np.log(np.maximum(values, 1e-3)), unit, True)
+        yield Statistic(text, logs, units[what], True)
 
 
 def _measure_image(pixels_rgb: Array, jpeg: bytes) -> tuple[float, ...]:
@@ -207,10 +207,9 @@ def locate_difference(table: SampleTable, deltas_mm: Array) -> Finding:
 def find_hot_spots(table: SampleTable) -> list[str]:
     """Describe the subject, camera, action, take and joint with the largest errors."""
     errors_mm, joints_mm = table.errors_mm.mean(axis=1), table.errors_mm.mean(axis=0)
+    by_axis = map(table.select_groups, ("subject", "camera", "action", "take"))
     largest = [
-        max(groups, key=lambda group: errors_mm[group.mask].mean())
-        for axis in ("subject", "camera", "action", "take")
-        if (groups := table.select_groups(axis))
+        max(each, key=lambda group: errors_mm[group.mask].mean()) for each in by_axis if each
     ]
     places = [f"{group.place}: {errors_mm[group.mask].mean():.1f} mm" for group in largest]
     return [*places, f"{JOINTS[int(joints_mm.argmax())]}: {joints_mm.max():.1f} mm"]

@@ -68,7 +68,7 @@ def read_evaluation(path: Path, dataset: Dataset, grid_whd: Grid) -> SavedSample
             raise ValueError(f"it has no sample of the data set in {dataset.layout.root}")
         table = SampleTable.from_samples(samples, cells_xyz[used], grid_whd, dataset.protocol)
         copies, within = find_copies([sample.path.name for sample in samples], sha256[used])
-        if len(within) > 0.05 * len(samples):  # others are of persons who stand still
+        if len(within) > 0.05 * len(samples):  # fewer may be equal where a person stands still
             copies += within
         return SavedSamples(table, errors_mm[used], samples, copies)
     except Exception as error:  # noqa: BLE001 - NumPy raises several unrelated types
@@ -91,10 +91,9 @@ def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
     The predicted pelvis, which it lacks, is the annotated one at the file's root depth.
     """
     try:
-        read = read_json(path, list[_Entry])
+        entries = {entry.image_id: entry for entry in read_json(path, list[_Entry])}
     except ConvNeXtPoseCheckError as error:
         raise _error(f"the output of the authors' test script {error.problem}") from None
-    entries = {entry.image_id: entry for entry in read}
     samples = [sample for sample in dataset.samples if sample.image_id in entries]
     if not samples:
         raise _error(f"none of the {len(entries)} images in {path} is a sample of this data set")

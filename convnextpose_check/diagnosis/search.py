@@ -91,6 +91,7 @@ class Search:
                 _estimate_effect(verified_mm - both_mm, answer.excess_mm),
             ))  # fmt: skip
         distances = compute_distances(run_xyz, bases[""])
+        differ = distances > SAME_CELLS
         if distances.max() <= SAME_CELLS:
             answer.link = (
                 f"images, annotations, boxes, depths or weights: {replay.checkpoint} predicts the"
@@ -101,8 +102,7 @@ class Search:
             return
         answer.link = (
             f"between image and position: {replay.checkpoint} predicts other positions, on average"
-            f" {distances.mean():.2f} cells away, for {(distances > SAME_CELLS).sum()} of"
-            f" {len(few)} samples"
+            f" {distances.mean():.2f} cells away, for {differ.sum()} of {len(few)} samples"
         )
         effect_mm = _estimate_effect(few.errors_mm.mean(axis=1) - verified_mm, excess_mm)
         answer.parts["the run's positions minus the verified ones (estimated)"] = effect_mm
@@ -113,13 +113,7 @@ class Search:
                 f"its error is {verified_mm.mean():.0f} mm, that of the mean pose"
                 f" {few.mean_pose_mm:.0f} mm", "Pass the checkpoint of the run",
             ))  # fmt: skip
-        answer.findings.append(self._explain_positions(replay, run_xyz, bases, effect_mm))
-
-    def _explain_positions(
-        self, replay: Replay, run_xyz: Array, bases: dict[str, Array], effect_mm: float
-    ) -> Finding:
-        """Find what changed the positions: own network, linear change or condition."""
-        departures, left = fit_positions(run_xyz, bases, replay.table.middle_xyz)
+        departures, left = fit_positions(run_xyz, bases, few.middle_xyz)
         left, remedy = left if departures else 1.0, alternatives.COMPARE
         what = f"compared with verified positions, {', '.join(departures)}"
         if self.run.results is not None and self.run.results.network is not None:
@@ -128,14 +122,14 @@ class Search:
             tried = replay.try_conditions(bases[""], self.print_step)
             left, what, remedy = min((left, what, remedy), tried)
         grade, explained_mm = grade_change(left, effect_mm)
-        differ = compute_distances(run_xyz, bases[""]) > SAME_CELLS
-        place = replay.table.find_smallest_group(1.0 * differ).place if differ.sum() > 1 else ""
+        place = few.find_smallest_group(1.0 * differ).place if differ.sum() > 1 else ""
         evidence = f"{left:.1%} of the distance from the run's positions is left"
         if grade == "holds":
-            self.answer.ruled_out.append("linear changes of positions, known faults of prediction")
+            answer.ruled_out.append("linear changes of positions, known faults of prediction")
             evidence += f" after the best change that was tried: {what}"
             what, remedy = "the fault lies between image and position", alternatives.COMPARE
-        return Finding(grade, "prediction", what, evidence, remedy, explained_mm, place)
+        found = Finding(grade, "prediction", what, evidence, remedy, explained_mm, place)
+        answer.findings.append(found)
 
     def _locate_excess(self, excess_mm: float, replay: Replay | None = None) -> None:
         """Find a correction of the data, the group with the excess, or the step with the fault.
