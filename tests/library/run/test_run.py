@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+import torch
 
 from convnextpose_check.human36m.samples import Exclusion, MisalignedTakes
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import format_run_verdict
 from convnextpose_check.results.per_sample import read_errors_mm
@@ -148,6 +150,27 @@ def test_run_builds_and_evaluates_models_once(open_run: OpenRun, read_counts: Co
     assert run.dataset is run.dataset
     assert tuple(open_run(variants="U,T").variants) == ("U", "T")
     assert len(open_run(limit="4").dataset.samples) == 4
+
+
+def test_devices_of_a_run_compute_exact_float32(open_run: OpenRun) -> None:
+    """Also for the reference model, which is used without the predictor's settings."""
+    torch.backends.cuda.matmul.allow_tf32 = True  # as other code may do
+
+    assert open_run().devices == (torch.device("cpu"),)
+
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_network_with_published_layout_has_the_checkpoints_weights(
+    open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ConvNeXtPose(open_run().variants["T"].architecture)
+    monkeypatch.setattr("convnextpose_check.run.models.build_module", lambda *_: module)
+
+    models = open_run(network="somewhere:build").models["T"]
+
+    assert models.counted is module
+    torch.testing.assert_close(module.state_dict(), models.checkpoint.state, rtol=0, atol=0)
 
 
 def test_resumed_samples_are_counted(open_run: OpenRun) -> None:
