@@ -69,3 +69,15 @@ def test_run_without_pytest_html_writes_page_without_table(run_tests: RunTests) 
     page = ended.files.report.read_text(encoding="utf-8")
     assert "nothing was evaluated" in page
     assert "results-table" not in page.split("</script>")[-1]
+
+
+def test_run_with_html_option_writes_its_page_to_a_new_folder(
+    run_tests: RunTests, tmp_path: Path
+) -> None:
+    page = tmp_path / "new" / "folder" / "page.html"
+
+    ended = run_tests(f"--html={page}", "-k", "device", targets=[f"{VALIDATION}/test_preflight.py"])
+
+    assert "nothing was evaluated" in page.read_text(encoding="utf-8")
+    assert ended.files.results.is_file()
+    assert not ended.files.report.exists()
