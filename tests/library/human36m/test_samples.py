@@ -172,7 +172,10 @@ EXCLUSION_CASES: list[tuple[BoxSource, str, Change]] = [
     ("gt", "its box has no area", change_box(20, 20, 1, 1)),
     ("gt", "its box has no area", change_image(width=-100)),
     ("rootnet", "RootNet has no box", lambda m: m.rootnet.pop(1)),
-    ("rootnet", "RootNet has no box with a positive", change_rootnet(bbox=[1, 1, 0, 0])),
+    *(
+        ("rootnet", "RootNet has no box with a positive", change_rootnet(bbox=[1, 1, *sides]))
+        for sides in ((0, 0), (0, 9), (9, 0))
+    ),
     ("rootnet", "RootNet has no box with a positive", change_rootnet(root_cam=[1, 1, -5])),
 ]
 
