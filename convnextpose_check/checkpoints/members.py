@@ -4,8 +4,6 @@ A zip has a CRC of each member, a compressed tar a checksum of the whole; folder
 have neither.
 """
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import io
@@ -159,7 +157,7 @@ class _PlainHeader(tarfile.TarInfo):
     tarfile copies a global header into every following member.
     """
 
-    def _proc_member(self, archive: _PlainTar) -> tarfile.TarInfo:
+    def _proc_member(self, archive: "_PlainTar") -> tarfile.TarInfo:
         if self.size < 0 or self.type in (tarfile.GNUTYPE_SPARSE, tarfile.XGLTYPE):
             raise tarfile.ReadError(f"a header of type {self.type!r} with size {self.size}")
         if self.type not in tarfile.REGULAR_TYPES:

@@ -92,13 +92,6 @@ EXPECTED = "a zip written by torch.save, safetensors, or an archive around them"
 MAX_NESTING = 3
 MAX_FILE_BYTES = 1 << 30
 """Limit for a file or a whole unpacked folder; the largest published checkpoint has 101 MB."""
-MAX_UNPACKED_RATIO = 1.25
-"""Refuse a file that unpacks to more than this times its size: weights hardly compress.
-
-At most two copies of the unpacked data, or one and the file, are in memory at a time. With the
-slack below, they take at most three times the file's size plus 200 MB.
-"""
-UNPACKED_SLACK_BYTES = 48 << 20
 HEAD_BYTES = 64 << 10
 MAX_PICKLE_BYTES = 4 << 20
 """A published checkpoint has a data.pkl of 130 kB."""
@@ -120,8 +113,9 @@ def repack(path: Path) -> tuple[io.BytesIO, str, str]:
             members = [Member(path.name, len(content), partial(io.BytesIO, content))]
             sha256, forms = hashlib.sha256(content).hexdigest(), []
             del content
-        limit = int(MAX_UNPACKED_RATIO * sum(member.size for member in members))
-        limit += UNPACKED_SLACK_BYTES
+        # Weights hardly compress. At most two copies of the unpacked data, or one and the file, are
+        # in memory at a time: at most three times the file's size plus 200 MB.
+        limit = int(1.25 * sum(member.size for member in members)) + (48 << 20)
         found = _find_checkpoint(members) if forms else members[0]
         del members
         while isinstance(found, Member):

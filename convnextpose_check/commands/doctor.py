@@ -35,7 +35,6 @@ SETTINGS = (
     "h36m_root", "checkpoints", "variants", "variants_file", "weights_only", "require_identity",
     "protocol", "bbox", "device", "results_dir",
 )  # fmt: skip
-_COPY_NUMBER = re.compile(r" ?\(\d+\)")
 _PACKED = re.compile(r"(annot|images|h(uman)?36m|s_?0?9|s_?11).*\.(zip|tar|tgz|gz|7z|rar)\w*", re.I)
 
 
@@ -130,7 +129,7 @@ def _find_misnamed(run: Run, root: Path) -> list[str]:
     hints = []
     for folder, folders, files in content:
         for name in (*folders, *files):
-            normalized = _COPY_NUMBER.sub("", name).lower()
+            normalized = re.sub(r" ?\(\d+\)", "", name).lower()
             is_misnamed_sequence = normalized != name and SEQUENCE_FOLDER.fullmatch(normalized)
             if expected := missing.get(normalized) or (is_misnamed_sequence and normalized):
                 hints.append(f"hint: {folder / name} should be named {expected}")

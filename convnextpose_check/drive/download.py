@@ -26,8 +26,6 @@ TIMEOUT_SECONDS = 15.0, 30.0
 ATTEMPTS = 3
 BACK_OFF_SECONDS = 2.0
 """Wait before the second attempt; doubled for each further one, plus up to 2 s at random."""
-MAX_BYTES = 1 << 30
-"""Limit for a file of unknown size; for others, it is twice the expected size."""
 GDOWN_PARSE_ERRORS = (LookupError, ValueError, TypeError, AttributeError, AssertionError)
 """Exceptions that gdown raises for a response that it cannot parse."""
 
@@ -130,7 +128,7 @@ def _download_bytes(variant: Variant, path: Path, display: ProgressDisplay) -> N
             f"the variants file has no drive_id for {variant.name}",
             "Add the file's id on Google Drive to the variants file",
         )
-    limit = 2 * facts.bytes if facts.bytes else MAX_BYTES
+    limit = 2 * facts.bytes if facts.bytes else 1 << 30
     shown_bytes = 0
 
     def progress(received_bytes: int, _total: int | None) -> None:

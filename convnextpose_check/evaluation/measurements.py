@@ -1,7 +1,5 @@
 """A model to evaluate, its partial results, and its finished evaluation."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -102,7 +100,7 @@ class Measurements:
     failure: ConvNeXtPoseCheckError | None = None
 
     @classmethod
-    def empty(cls, samples: int, batch_size: int) -> Measurements:
+    def empty(cls, samples: int, batch_size: int) -> "Measurements":
         """Create the arrays before the first measurement."""
         return cls(
             np.zeros(samples, dtype=bool),

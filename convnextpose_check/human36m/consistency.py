@@ -11,9 +11,6 @@ from convnextpose_check.human36m.annotations import SubjectFiles, parse_sequence
 from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image, world_to_camera
 from convnextpose_check.human36m.layout import GET_ANNOTATIONS, annotation_name
 
-COMPARED_FRAMES = 300
-"""Frames of a subject that are compared, evenly spaced."""
-
 MIN_FRAMES = 6
 """Cameras with fewer frames are skipped."""
 
@@ -60,7 +57,7 @@ def _frames_by_camera(files: SubjectFiles) -> dict[int, list[tuple[Array, tuple[
         if annotation and image.cam_idx in files.cameras and parse_sequence(image)
     ]
     frames: dict[int, list[tuple[Array, tuple[float, ...]]]] = defaultdict(list)
-    for image, annotation in select_evenly(listed, COMPARED_FRAMES):
+    for image, annotation in select_evenly(listed, 300):
         joints_mm = files.joints_world_mm(image)
         if joints_mm is not None and np.isfinite(joints_mm).all() and min(annotation.bbox[2:]) > 0:
             frames[image.cam_idx].append((joints_mm, annotation.bbox))

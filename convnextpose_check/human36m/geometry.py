@@ -7,8 +7,6 @@ Joints may have a leading axis for samples, (N, J, 3). Each sample's box, root d
 and center then have the shape (N, 1, ...).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +42,7 @@ class Camera:
     center_px: Array
 
     @classmethod
-    def from_annotation(cls, entry: Mapping[str, Any]) -> Camera:
+    def from_annotation(cls, entry: Mapping[str, Any]) -> "Camera":
         """Build a camera from the file's ``R`` (3, 3), ``t`` (3), ``f`` (2), ``c`` (2)."""
         return cls(*(np.array(entry[name], dtype=np.float32) for name in ("R", "t", "f", "c")))
 

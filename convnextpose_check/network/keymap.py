@@ -20,9 +20,6 @@ StateDict = Mapping[str, "Tensor"]
 LEGACY_TO_MODERN = {"0": "dwconv", "1": "norm", "2": "pwconv"}
 MODERN_TO_LEGACY = {modern: legacy for legacy, modern in LEGACY_TO_MODERN.items()}
 
-DATA_PARALLEL_PREFIX = "module."
-"""Prefix of every key of the published state dicts, from training with DataParallel."""
-
 _WRAPPERS = r"(?:(?:module|_orig_mod|_forward_module|model|network|net)\.)*"
 """Prefixes that DataParallel, ``torch.compile``, Lightning and scripts add to the keys."""
 
@@ -90,7 +87,7 @@ def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
 
 def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
     """Add the DataParallel prefix, which the authors' code expects, to keys without a prefix."""
-    return {DATA_PARALLEL_PREFIX + key: value for key, value in state.items()}
+    return {f"module.{key}": value for key, value in state.items()}
 
 
 def _key_prefix(key: str) -> str:

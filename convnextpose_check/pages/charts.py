@@ -1,7 +1,5 @@
 """Charts of a run, and the colors of charts and pages."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Iterator, Mapping
@@ -62,12 +60,10 @@ PAGE_COLORS = {
     "good-ink": ("#17692b", "#7fd495"),
     "bad-ink": ("#a3141c", "#ff9a9a"),
     "fair-ink": ("#7a4b00", "#f1c27b"),
+    "heat-rgb": ("224, 110, 20", "214, 110, 30"),
 }
 """Page colors by CSS name: (light, dark)."""
 
-DISTRIBUTION_WIDTH_PX = 360
-PICTURE_WIDTH_PX = 520
-PICTURE_SCALE = 2
 FONT_PX = 15
 LINE_PX = 1.3 * FONT_PX
 LINE_CHARACTERS, NAME_CHARACTERS = 56, 17
@@ -75,9 +71,6 @@ LINE_CHARACTERS, NAME_CHARACTERS = 56, 17
 
 _fill = partial(fill, width=LINE_CHARACTERS, break_on_hyphens=False)
 """Wraps a text, but not at hyphens, as in a name or a negative number."""
-
-AXIS_END_QUANTILE = 0.995
-"""The axis of a distribution ends at this quantile; samples above it are only counted."""
 
 _BAND_COLORS = (CHART_COLORS["band-1"], CHART_COLORS["band-2"], CHART_COLORS["band-5"])
 _POINTS_PER_INCH = 72
@@ -106,7 +99,7 @@ _STYLE: dict[Any, object] = {
 
 
 @contextmanager
-def _open_figure(width_px: float, height_px: float, scale: int = 1) -> Iterator[Figure]:
+def _open_figure(width_px: float, height_px: float, scale: int = 1) -> Iterator["Figure"]:
     """A figure in this project's style, not the user's; one point is one CSS pixel."""
     from matplotlib import style
     from matplotlib.figure import Figure
@@ -121,16 +114,17 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
     """Draw histograms of the sample errors, one per featured variant, as an ``<img>``.
 
     ``errors_mm`` has the errors (N,) of each variant, averaged over the joints. The alternative
-    text repeats the numbers. A single sample is not drawn; returns an empty text for no histogram.
+    text repeats the numbers. The highest 0.5 % are only counted. A single sample is not drawn;
+    returns an empty text for no histogram.
     """
     names = [name for name in results.featured if len(errors_mm.get(name, ())) > 1]
     rows = {escape_control_chars(name): errors_mm[name] for name in names}
     if not rows:
         return ""
-    end_mm = max(float(np.quantile(np.concatenate(list(rows.values())), AXIS_END_QUANTILE)), 1.0)
+    end_mm = max(float(np.quantile(np.concatenate(list(rows.values())), 0.995)), 1.0)
     texts = {name: _describe_distribution(values, end_mm) for name, values in rows.items()}
     content = io.BytesIO()
-    with _open_figure(DISTRIBUTION_WIDTH_PX, 60 + 190 * len(rows)) as figure:
+    with _open_figure(360, 60 + 190 * len(rows)) as figure:
         grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, values), color in zip(grid, rows.items(), cycle(SERIES), strict=False):
             axes.hist(values, np.linspace(0, end_mm, 41), color=color)
@@ -173,7 +167,7 @@ def draw_comparison(results: Results, path: Path) -> None:
     if is_drawn:
         lines += 2 * len(variants) + 8
     with (
-        _open_figure(PICTURE_WIDTH_PX, LINE_PX * lines, PICTURE_SCALE) as figure,
+        _open_figure(520, LINE_PX * lines, scale=2) as figure,
         write_atomically(path) as temporary,
     ):
         figure.suptitle(heading, x=0.01, ha="left", fontsize=FONT_PX)
@@ -183,7 +177,9 @@ def draw_comparison(results: Results, path: Path) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, VariantResult]) -> None:
+def _draw_differences(
+    axes: "Axes", results: Results, variants: Mapping[str, VariantResult]
+) -> None:
     """Draw a row per variant: difference and interval, on the tolerance bands."""
     bands: dict[float, str] = {float(mm): word for mm, word in TOLERANCES_MM.items()}
     outside: str = REVIEW

@@ -41,7 +41,6 @@ SCRIPT = FOLDER / "report.js"
 """Rotates the skeletons and folds pytest-html's table; the summary works without it."""
 BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
 """Markers around the summary in pytest-html's page."""
-_GENERATED = re.compile(r"<p>Report generated on .*?</p>", re.DOTALL)
 
 WAITING = "waiting"
 """A check that failed only because another one had failed."""
@@ -109,10 +108,6 @@ def render_summary(results: Results, errors_mm: Mapping[str, Array]) -> str:
         quote=format_quotation(results),
         has_images=any(e.crop_jpeg for record in featured.values() for e in record.examples),
         distribution=Markup(draw_distribution(results, errors_mm)),
-        error_tables={
-            "Error by action (mm)": _list_rows([r.per_action_mm for r in featured.values()]),
-            "Error by joint (mm)": _list_rows([r.per_joint_mm for r in featured.values()]),
-        },
         **shared_context(results),
     )
     return f"<style>{format_css_variables()}</style>\n{section}"
@@ -131,7 +126,9 @@ def render_page(results: Results, errors_mm: Mapping[str, Array], page: str | No
         before = re.sub(
             r"(<title[^>]*>).*?(</title>)", rf"\g<1>{title}\g<2>", before, flags=re.DOTALL
         )
-        if generated := _GENERATED.search(before):  # to the foot of the page
+        if generated := re.search(
+            r"<p>Report generated on .*?</p>", before, re.DOTALL
+        ):  # to the foot of the page
             before = before.replace(generated[0], "")
             after = after.replace("</body>", f"<footer>{generated[0]}</footer></body>")
         return f"{before}{BEGIN}{summary}{END}{after}"
@@ -239,12 +236,6 @@ def group_checks(results: Results) -> dict[str, CheckGroup]:
             worst = max((SEVERITIES[state] for state in states), key=list(ICONS).index)
             groups[group] = CheckGroup(rows, sorted(names, key=bool), states, worst)
     return groups
-
-
-def _list_rows(columns: list[dict[str, float]]) -> dict[str, list[float | None]]:
-    """Each row's errors, one per column, by row name."""
-    names = dict.fromkeys(name for column in columns for name in column)
-    return {name: [column.get(name) for column in columns] for name in names}
 
 
 def render_markdown(results: Results) -> str:

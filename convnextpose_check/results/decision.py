@@ -116,5 +116,5 @@ def format_run_verdict(results: Results) -> str:
 def _describe_identity(name: str, record: FileRecord) -> str:
     """A file's identity, and the properties that equal their recorded values."""
     reason = f" ({record.identity_reason})" if record.identity == "not verified" else ""
-    matched = ", ".join(record.matched) or "nothing"
-    return f"{name}: identity {record.identity}{reason}; matching: {matched}."
+    matched = f"{', '.join(record.matched) or 'nothing'} match{'es' * (not record.matched[1:])}"
+    return f"{name}: {matched}. Identity {record.identity}{reason}."

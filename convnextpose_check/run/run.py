@@ -1,7 +1,5 @@
 """A run of one target: its files, models and evaluations, computed on first use."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -46,7 +44,7 @@ class ByVariant(Generic[T]):
     outcomes: dict[str, T | Exception]
 
     @classmethod
-    def collect(cls, variants: Iterable[str], make: Callable[[str], T]) -> ByVariant[T]:
+    def collect(cls, variants: Iterable[str], make: Callable[[str], T]) -> "ByVariant[T]":
         """Compute the value of each variant; store a ``ConvNeXtPoseCheckError`` instead."""
         outcomes: dict[str, T | Exception] = {}
         for variant in variants:

@@ -54,7 +54,7 @@ def example_weights(**changes: Any) -> Results:
     record = example_variant(57.0, 56.61)
     fields = {f: getattr(record, f) for f in FileRecord.__struct_fields__}
     unmeasured: dict[str, Any] = {
-        "verdict": "Weights only: XS: identity verified; matching: architecture.",
+        "verdict": "Weights only: XS: architecture matches. Identity verified.",
         "samples": 0,
         "variants": {},
         "expected_variants": ("XS",),

@@ -181,22 +181,22 @@ EVERY: Any = ("architecture", "counts", "epoch", "training record", "tensors")
     [
         (
             {"identity": "verified", "matched": EVERY},
-            "verified; matching: architecture, counts, epoch, training record, tensors.",
+            "architecture, counts, epoch, training record, tensors match. Identity verified.",
         ),
-        ({}, "not verified (not recorded); matching: nothing."),
+        ({}, "nothing matches. Identity not verified (not recorded)."),
         (
             {"identity_reason": "no tensors on record", "matched": EVERY[:3]},
-            "not verified (no tensors on record); matching: architecture, counts, epoch.",
+            "architecture, counts, epoch match. Identity not verified (no tensors on record).",
         ),
         (
             {"identity": "contradicted", "identity_reason": "why", "matched": EVERY[:1]},
-            "contradicted; matching: architecture.",
+            "architecture matches. Identity contradicted.",
         ),
     ],
 )
 def test_weights_verdict_names_what_was_verified(changes: dict[str, Any], finding: str) -> None:
     record = replace(example_weights().weights["XS"], **changes)
     results = example_weights(weights={"XS": record, "S": record})
-    found = f"XS: identity {finding} S: identity {finding}"
+    found = f"XS: {finding} S: {finding}"
 
     assert format_run_verdict(results) == f"Weights only: {found} MPJPE was not measured."

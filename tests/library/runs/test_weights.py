@@ -55,7 +55,7 @@ def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: 
     ("name", "arguments", "code", "verdict", "outcomes"),
     [
         (
-            "S", [], OK, "S: identity contradicted; matching: architecture. Warning: the training",
+            "S", [], OK, "S: architecture matches. Identity contradicted. Warning: the training",
             ["not verified", "warning", "not verified"],
         ),
         (  # the training of L is on record
@@ -89,7 +89,7 @@ def test_weights_only_run_names_what_safetensors_do_not_record(judge: RunTests) 
     results = ended.results
     assert ended.code == OK, ended.output
     for text in (
-        "Weights only: L: identity not verified (no published tensors on record); matching: archi",
+        "Weights only: L: architecture matches. Identity not verified (no published tensors on",
         " not checked: L: epoch, optimizer steps. MPJPE was not measured.",
     ):
         assert text in results.verdict
