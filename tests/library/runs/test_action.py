@@ -166,8 +166,8 @@ def test_action_checks_weights_and_executes_no_file_of_repository(judged: Comple
 def test_action_verdict_on_weights_is_never_reproduced(judged: CompletedRun) -> None:
     results, files = judged.results, judged.files
     verdict = (
-        "Weights only: T: architecture, counts, epoch match. Identity not verified (no"
-        " architecture, counts, epoch."
+        "Weights only: T: architecture, counts, epoch match. Identity not verified (no published"
+        " tensors on record)."
     )
     page = files.report.read_text(encoding="utf-8")
     markdown = files.markdown.read_text(encoding="utf-8")
