@@ -29,7 +29,7 @@ def plan_links(source: Path, project_root: Path, subjects: tuple[int, ...]) -> d
             f"the folder {project_root} does not exist",
             "Pass the folder of the authors' repository with --project-root",
         )
-    source, tree = Path(abspath(source)), project_root.resolve() / TREE  # noqa: PTH100
+    source, tree = Path(abspath(source)), project_root.resolve() / TREE  # noqa: PTH100 - keeps links
     layout = _find_source(source, tree, subjects)
     names = annotation_names(subjects)
     links = {tree / "annotations" / name: layout.annotations[name] for name in names}

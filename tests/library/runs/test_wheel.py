@@ -100,6 +100,6 @@ def test_installed_program_judges_weights_and_executes_no_file_of_the_folder(
     assert run.code == 0, run.output
     assert list(marks.iterdir()) == []
     assert (run.results.passed, len(run.results.checks)) == (True, 19)
-    assert run.results.verdict.startswith("Weights only: T: identity not verified")
+    assert run.results.verdict.startswith("Weights only: T: architecture, counts, epoch match. ")
     assert f"rootdir: {program.parents[1]}/lib" in run.output
     assert run.files.report.exists()
