@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
+from collections.abc import Iterable
+from importlib.metadata import distribution, version
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
 
 pytest.importorskip("tomllib", reason="Kaggle has a newer Python")
 
@@ -24,6 +26,16 @@ from tests.support.datasets import list_files
 from tests.support.full_size import write_own_model
 from tests.support.texts import ROOT
 
+KAGGLE_PACKAGES = (
+    "numpy==2.0.2", "matplotlib==3.10.*", "gdown==5.2.2", "pytest==8.4.2", "pluggy==1.6.0",
+    "opencv-python==4.13.*", "opencv-contrib-python==4.13.*", "opencv-python-headless==4.13.*",
+    "ipython", "packaging", "requests", "safetensors", "tqdm",
+)  # fmt: skip
+"""Packages of Kaggle's image of August 2026, as far as the suite uses them.
+
+Its Python 3.12 and torch 2.10 are replaced by those of this environment: torch has several GB.
+"""
+
 Capture = pytest.CaptureFixture[str]
 Completed = subprocess.CompletedProcess[str]
 
@@ -33,9 +45,13 @@ def test_recorded_notebook_is_the_generated_one() -> None:
 
 
 @pytest.mark.slow
-def test_failing_run_is_shown(synthetic: SyntheticData, tiny: Architecture, tmp_path: Path) -> None:
+@pytest.mark.parametrize("packages", [(), KAGGLE_PACKAGES], ids=["current", "kaggle"])
+def test_failing_run_is_shown(
+    synthetic: SyntheticData, tiny: Architecture, tmp_path: Path, packages: tuple[str, ...]
+) -> None:
     """The synthetic data set is attached, of which 8 samples are evaluated."""
     pytest.importorskip("IPython")
+    python = build_environment(tmp_path / "environment", packages) if packages else sys.executable
     attached, large = tmp_path / "kaggle" / "input", (".git", "node_modules", "output", ".venv")
     ignored = shutil.ignore_patterns(*large)
     shutil.copytree(ROOT, attached / "suite" / "convnextpose-check", ignore=ignored)
@@ -48,19 +64,45 @@ def test_failing_run_is_shown(synthetic: SyntheticData, tiny: Architecture, tmp_
     before = list_files(attached)
 
     result = run_cell(
-        SETTINGS.replace("XS,S,M,L", "T") + INSTALL + RUN + SHOW, tmp_path / "kaggle",
+        SETTINGS.replace("XS,S,M,L", "T") + INSTALL + RUN + SHOW, tmp_path / "kaggle", python,
         **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
         **{f"CONVNEXTPOSE_{name}": value for name, value in settings.items()},
     )  # fmt: skip
 
     assert "The run failed with exit code 1" in result.stderr
-    assert "Not judged: only 8 of 8,695 samples" in result.stdout
+    assert "Not judged: 8 samples were evaluated, expected 8,695" in result.stdout
     shown = re.findall(r"<IPython\.core\.display\.(\w+) object>", result.stdout)
     assert shown == ["Markdown", "Image", "HTML"]
     results = read_results(Outputs(tmp_path / "kaggle" / "working" / "output").results)
     assert results.variants["T"].samples == 8
     assert results.dataset.root.startswith(str(attached))
     assert list_files(attached) == before
+    if packages:
+        found = results.environment
+        assert (found["numpy"], found["opencv"]) == ("2.0.2", "4.13.0")
+
+
+def build_environment(folder: Path, packages: Iterable[str]) -> Path:
+    """Create an environment with these packages and a link to torch; return its Python."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "--no-compile", *packages], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    link_distribution("torch", site)
+    return python
+
+
+def link_distribution(name: str, site: Path) -> None:
+    """Link a distribution's files, and its dependencies' files, unless they are installed."""
+    needed = distribution(name)
+    names = {file.parts[0] for file in needed.files or ()} - {"..", "__pycache__"}
+    if any((site / name).exists() for name in names):
+        return
+    for top_level in names:
+        (site / top_level).symlink_to(str(needed.locate_file(top_level)))
+    for requirement in map(Requirement, needed.requires or ()):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            link_distribution(requirement.name, site)
 
 
 def test_passing_run_passes_the_notebook(tmp_path: Path, capsys: Capture) -> None:
@@ -120,11 +162,13 @@ def test_run_without_report_shows_end(tmp_path: Path, capsys: Capture) -> None:
     assert "iframe" not in printed
 
 
-def run_cell(cell: str, kaggle: Path, **settings: str) -> Completed:
+def run_cell(
+    cell: str, kaggle: Path, python: str | Path = sys.executable, **settings: str
+) -> Completed:
     """Run a cell with ``/kaggle`` replaced by ``kaggle``, whose parent is the ``PATH``."""
     settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | settings
     return subprocess.run(
-        [sys.executable, "-c", cell.replace("/kaggle/", f"{kaggle}/")],
+        [python, "-c", cell.replace("/kaggle/", f"{kaggle}/")],
         env=settings | {"PATH": str(kaggle.parent)},
         capture_output=True,
         text=True,
