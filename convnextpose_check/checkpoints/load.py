@@ -23,9 +23,9 @@ from convnextpose_check.network.layout import normalize_keys
 class Checkpoint:
     """The network of a checkpoint file, under the file's keys and in its order.
 
-    ``form`` names the containers, outermost last. ``epoch`` is None if the
-    file does not record it. ``steps`` are the optimizer's steps of each parameter, empty without an
-    optimizer. ``metadata`` are those of safetensors, all unverified.
+    ``form`` names the containers, outermost last. ``sha256`` is that of the user's file. ``epoch``
+    is None if the file does not record it. ``steps`` are the optimizer's steps of each parameter,
+    empty without an optimizer. ``metadata`` are those of safetensors, all unverified.
     """
 
     path: Path
